@@ -1,4 +1,4 @@
-"""Writes Gherkin steps, regions, owners and severities into the Allure results of plain pytest.
+"""Writes steps with what each judged, regions and owners into the Allure results of plain pytest.
 
 A gate's results are written from its verdict, by reports/allure.py, with the same parameters.
 """
@@ -6,19 +6,24 @@ A gate's results are written from its verdict, by reports/allure.py, with the sa
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import allure
+import allure_commons
 import pytest
+from allure_commons.model2 import TestResult, TestResultContainer
 from pytest_bdd.scenario import scenario_wrapper_template_registry
 
 from bdd.collector import ROW
 from bdd.session import CHECK, RUN
-from gates.decide.outcome import Outcome
+from gates.decide.judgement import Judgement
+from gates.decide.outcome import Outcome, worst_outcome
 from gates.decide.verdict import Noted
 
 _OPEN: pytest.StashKey[contextlib.ExitStack | None] = pytest.StashKey()
+_BEFORE: pytest.StashKey[Mapping[str, Noted]] = pytest.StashKey()
+_OF_THE_MACHINE = ("host", "thread")
 
 
 class NotPassedInRegion(Exception):  # noqa: N818 - a finding, which Allure shows as a broken step
@@ -27,6 +32,27 @@ class NotPassedInRegion(Exception):  # noqa: N818 - a finding, which Allure show
 
 class FailedInRegion(NotPassedInRegion, AssertionError):  # noqa: N818 - a finding, as the one above
     """What it shows where something was measured and bad: Allure calls only assertions failed."""
+
+
+class _NothingOfTheMachine:
+    """Leaves out of what is written who ran it and with which fixtures."""
+
+    @allure_commons.hookimpl(tryfirst=True)
+    def report_result(self, result: TestResult) -> None:
+        """Drop the labels of host and thread."""
+        result.labels = [one for one in result.labels if one.name not in _OF_THE_MACHINE]
+
+    @allure_commons.hookimpl(tryfirst=True)
+    def report_container(self, container: TestResultContainer) -> None:
+        """Drop the fixtures: pytest-bdd's own ones are among them."""
+        container.befores, container.afters = [], []
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Be told of results before they are written."""
+    own = _NothingOfTheMachine()
+    allure_commons.plugin_manager.register(own)
+    config.add_cleanup(lambda: allure_commons.plugin_manager.unregister(own) and None)
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -61,11 +87,14 @@ def pytest_bdd_before_step(request: pytest.FixtureRequest, step: Any) -> None:
     opened = contextlib.ExitStack()
     opened.enter_context(allure.step(f"{step.keyword} {step.name}"))
     request.node.stash[_OPEN] = opened
+    if CHECK in request.node.stash:
+        request.node.stash[_BEFORE] = request.node.stash[CHECK].noted()
 
 
 def pytest_bdd_after_step(request: pytest.FixtureRequest) -> None:
-    """Close the step that ran through."""
-    _close(request, None)
+    """Show what the step that ran through judged in each region, and close it as the worst of it."""
+    outcomes = [one for region in _judged_now(request) for one in _region_step(*region)]
+    _close(request, _not_passed(worst_outcome(outcomes) if outcomes else None))
 
 
 def pytest_bdd_step_error(request: pytest.FixtureRequest, exception: Exception) -> None:
@@ -73,31 +102,36 @@ def pytest_bdd_step_error(request: pytest.FixtureRequest, exception: Exception) 
     _close(request, NotPassedInRegion(type(exception).__name__))
 
 
-def pytest_bdd_after_scenario(request: pytest.FixtureRequest) -> None:
-    """Show every region's outcome as a step of its own."""
+def _judged_now(request: pytest.FixtureRequest) -> Iterator[tuple[str, tuple[Judgement, ...]]]:
     check = request.node.stash.get(CHECK, None)
-    if check is None:
-        return
-    for region, noted in check.noted().items():
-        _region_step(region, check.outcome(region), noted)
+    for region, noted in check.noted().items() if check else ():
+        known = len(request.node.stash[_BEFORE][region].judgements)
+        if new := noted.judgements[known:]:
+            yield region, new
 
 
-def _region_step(region: str, outcome: object, noted: Noted) -> None:
-    with _step(f"{region}: {outcome or 'nothing judged'}", str(outcome)):
-        for judgement in noted.judgements:
-            with _step(f"{judgement.outcome.value}: {judgement.sentence}", judgement.outcome.value):
+def _region_step(region: str, judgements: tuple[Judgement, ...]) -> list[Outcome]:
+    worst = worst_outcome(one.outcome for one in judgements)
+    with _step(f"{region}: {worst.value}", worst):
+        for judgement in judgements:
+            with _step(f"{judgement.outcome.value}: {judgement.sentence}", judgement.outcome):
                 pass
+    return [one.outcome for one in judgements]
 
 
 @contextlib.contextmanager
-def _step(title: str, outcome: str) -> Iterator[None]:
+def _step(title: str, outcome: Outcome) -> Iterator[None]:
     """Open a step of Allure that ends with the status of an outcome, and raises nothing."""
     with contextlib.suppress(NotPassedInRegion), allure.step(title):
         yield
-        if outcome == Outcome.FAIL.value:
-            raise FailedInRegion(outcome)
-        if outcome not in (Outcome.PASS.value, Outcome.NOT_APPLICABLE.value):
-            raise NotPassedInRegion(outcome)
+        if found := _not_passed(outcome):
+            raise found
+
+
+def _not_passed(outcome: Outcome | None) -> NotPassedInRegion | None:
+    if outcome in (None, Outcome.PASS, Outcome.NOT_APPLICABLE):
+        return None
+    return (FailedInRegion if outcome is Outcome.FAIL else NotPassedInRegion)(outcome)
 
 
 def _close(request: pytest.FixtureRequest, error: Exception | None) -> None:

@@ -176,4 +176,5 @@ def _test(file: pathlib.Path, name: str) -> Callable[..., Any]:
         """Nothing follows the last step."""
 
     test: Callable[..., Any] = run
+    test.__doc__ = name  # pytest-bdd's begins with the file's absolute path, and Allure shows it
     return test

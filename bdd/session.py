@@ -9,11 +9,11 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Iterable
 from types import FrameType
 
 import pytest
-from pytest_bdd.parser import Step
+from pytest_bdd.parser import Scenario, Step
 from pytest_bdd.types import THEN
 
 from bdd.collector import FOLDER, ROW, operations_asked_for
@@ -36,6 +36,7 @@ CHECK: pytest.StashKey[Check] = pytest.StashKey()
 _CLOSE: pytest.StashKey[contextlib.ExitStack] = pytest.StashKey()
 
 _TAKING: pytest.StashKey[contextlib.ExitStack] = pytest.StashKey()
+_SENTENCES: pytest.StashKey[Iterable[tuple[str, bool]]] = pytest.StashKey()
 _STARTED: pytest.StashKey[float] = pytest.StashKey()
 _RAISED: pytest.StashKey[BaseException] = pytest.StashKey()
 
@@ -126,16 +127,25 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, None, None]:
         item.stash[CHECK].raise_if_not_passed()
 
 
+def pytest_bdd_before_scenario(request: pytest.FixtureRequest, scenario: Scenario) -> None:
+    """Note which sentences there are."""
+    request.node.stash[_SENTENCES] = [
+        (f"{one.keyword} {one.name}", one.type == THEN) for one in scenario.steps
+    ]
+
+
 def pytest_bdd_before_step(request: pytest.FixtureRequest, step: Step) -> None:
-    """Note what was judged before a Then."""
-    if step.type == THEN and CHECK in request.node.stash:
+    """Note what was judged before a step."""
+    if CHECK in request.node.stash:
         request.node.stash[_TAKING] = taking = contextlib.ExitStack()
-        taking.enter_context(request.node.stash[CHECK].taking(step.name))
+        check = request.node.stash[CHECK]
+        judges = step.type == THEN
+        taking.enter_context(check.taking(step.name, keyword=step.keyword, judges=judges))
 
 
-def pytest_bdd_after_step(request: pytest.FixtureRequest, step: Step) -> None:
-    """Note where a Then that ran through judged nothing."""
-    if step.type == THEN and CHECK in request.node.stash:
+def pytest_bdd_after_step(request: pytest.FixtureRequest) -> None:
+    """Note what a step that ran through judged."""
+    if CHECK in request.node.stash:
         request.node.stash[_TAKING].close()
 
 
@@ -198,6 +208,7 @@ def pytest_runtest_teardown(item: pytest.Item) -> None:
         title=_title(item),
         elapsed_seconds=round(time.monotonic() - item.stash[_STARTED], 3),
         regions={region: noted.record() for region, noted in check.noted().items()},
+        steps=[one.record() for one in check.steps(item.stash.get(_SENTENCES, []))],
     )
 
 
@@ -216,8 +227,8 @@ def _broke(raised: BaseException) -> Judgement:
 
 
 def _title(item: pytest.Item) -> str:
-    doc = (getattr(item, "obj", None) and item.obj.__doc__) or item.name  # type: ignore[attr-defined]  # only functions have obj
-    return str(doc).rpartition(": ")[2]
+    doc = getattr(item, "obj", None) and item.obj.__doc__  # type: ignore[attr-defined]  # only functions have obj
+    return str(doc or item.name)
 
 
 def _end_with_parent(parent: int) -> None:

@@ -64,6 +64,39 @@ def facts(judgement: Judgement | None) -> tuple[Fact, ...]:
     return (*lines, *_clears(judgement))
 
 
+def is_objective(judgement: Judgement) -> bool:
+    """Return whether events were counted against a share of the policy's."""
+    return _counted(judgement) or _interpolated(judgement)
+
+
+def numbers(judgement: Judgement) -> tuple[Fact, ...]:
+    """Return value, target, bound, margin and samples, each by itself, so far as there are."""
+    data, marked = judgement.data, _interpolated(judgement)
+    shares = judgement.rule == "error budget" and _counted(judgement)
+    over = data["over_bounds"][0] if marked else data
+    found = {
+        "value": _figure(judgement.observed, judgement, shares=shares),
+        "target": _figure(judgement.target, judgement, shares=shares),
+        "bound": percent(over["upper_bound"]) if _has_numbers(over, "upper_bound") else "",
+        "margin": _figure(data.get("margin"), judgement, shares=shares),
+        "samples": f"{data['samples']:,.0f}" if _has_numbers(data, "samples") else "",
+    }
+    return tuple(Fact(name, text) for name, text in found.items() if text)
+
+
+def _figure(value: Scalar, judgement: Judgement, *, shares: bool) -> str:
+    if value is None:
+        return ""
+    if shares and isinstance(value, float):
+        return percent(value)
+    return f"{number(value, judgement.target)} {judgement.unit}".rstrip()
+
+
+def explaining(judgement: Judgement) -> tuple[Fact, ...]:
+    """Return the facts that are not one of its numbers."""
+    return tuple(one for one in facts(judgement) if one.label not in ("measured", "wanted"))
+
+
 def queries(judgement: Judgement | None) -> tuple[Fact, ...]:
     """Return the resolved queries of a judgement, ready to paste."""
     asked = judgement and judgement.data.get("queries")

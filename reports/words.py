@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import datetime as dt
+import pathlib
 import shlex
 from collections.abc import Sequence
 
 from gates.decide.fold import DOUBLED, MISSING
 from gates.decide.outcome import Decision, Outcome
-from gates.decide.verdict import Verdict
+from gates.decide.verdict import CheckResult, Verdict
 from reports.causes import Cause, causes_of, checks_in
 from reports.verdict import OUT
 
@@ -100,6 +101,12 @@ def scope(verdict: Verdict) -> str:
 def gate_name(verdict: Verdict) -> str:
     """Return the gate as on the command line: post-deploy, phase 2.1."""
     return f"{verdict.gate} {verdict.phase}" if verdict.phase else verdict.gate
+
+
+def area(check: CheckResult) -> str:
+    """Return what of the runbook a check belongs to, by its feature: user flows, performance."""
+    file = (check.scenario or "").rpartition(":")[0]
+    return pathlib.PurePosixPath(file).stem.replace("_", " ") or check.phase
 
 
 def window_words(window: str) -> str:

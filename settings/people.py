@@ -138,6 +138,13 @@ class PlannedPhase(Section):
     """What undoes it while nothing is live; from the traffic switch on a rollback is a rollback."""
 
 
+class SignOffPolicy(Section):
+    """What is on every page that people sign or pass on."""
+
+    classification: str | None = Field(None, min_length=1, max_length=80)
+    """Who may read it, such as Internal - Restricted."""
+
+
 class DeploymentPolicy(Section):
     """The runbook's phases in order, and its ways back."""
 

@@ -19,7 +19,7 @@ from settings.load import LoadPolicy
 from settings.monitoring import MonitoringPolicy, StoragePolicy
 from settings.network import CertificatePolicy, DnsPolicy
 from settings.objectives import MAX_WAIT_SECONDS, Objective
-from settings.people import DeploymentPolicy, PeoplePolicy
+from settings.people import DeploymentPolicy, PeoplePolicy, SignOffPolicy
 from settings.sections import Seconds, Section, Text, doubled
 from settings.service import Availability
 
@@ -53,6 +53,7 @@ class Policy(Section):
     certificates: CertificatePolicy = CertificatePolicy()
     monitoring: MonitoringPolicy = MonitoringPolicy()
     people: PeoplePolicy = PeoplePolicy()
+    sign_off: SignOffPolicy = SignOffPolicy()
     evidence: EvidenceAge = EvidenceAge()
     secrets: SecretAge = SecretAge()
     invalidation: Invalidation = Invalidation()

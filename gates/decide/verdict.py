@@ -61,6 +61,17 @@ class Noted(Kept):
         return outcome_of(self.judgements)
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class Step(Kept):
+    """A sentence of a check's scenario."""
+
+    text: str
+    judges: bool
+    """Whether it is a Then."""
+    judged: Mapping[str, Annotated[int, Field(ge=0)]] | None
+    """How many of each region's judgements are its own, in their order; None: it was not reached."""
+
+
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Finished(Kept):
     """The line of a check that ended."""
@@ -72,6 +83,7 @@ class Finished(Kept):
     elapsed_seconds: float | None = None
     at: str | None = None
     regions: Mapping[str, Noted]
+    steps: tuple[Step, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,10 +117,14 @@ class CheckResult(Kept):
     regions: Mapping[str, Result]
     stage: str | None = None
     """What its failure could mean: the deployment's stage, for this check."""
+    scenario: str | None = None
+    """Where its scenario stands: features/post_deploy/performance.feature:6."""
+    steps: tuple[Step, ...] = ()
+    """Its sentences; none of a check that did not run, or ran twice."""
 
     @property
     def name(self) -> str:
-        """Its title; a check that did not run has none."""
+        """Its title; of an older run, one that did not run has none."""
         return self.title or self.id
 
 
@@ -130,6 +146,21 @@ class Source(Kept):
     run: str
     folder: str
     sha256: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Executor(Kept):
+    """The CI server that ran the gate; its addresses are of http and hold no login."""
+
+    name: str
+    type: str
+    url: str
+    build: str
+    build_url: str
+    files: str | None = None
+    """Where the folder of the checks is shown as it was for this run; None where it is not."""
+    policy: str = ""
+    """Where in it the policy is."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -189,6 +220,9 @@ class Verdict(Kept):
     """The runs of which it was made; not kept of a run itself."""
     suites: Annotated[tuple[Suite, ...], Field(exclude_if=lambda suites: not suites)] = ()
     """What was tested, for the evidence of the release; not kept of a run without any."""
+    classification: str | None = None
+    """Who may read it, as the policy says."""
+    executor: Executor | None = None
 
     @property
     def complete(self) -> bool:

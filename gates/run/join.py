@@ -14,7 +14,7 @@ from gates.decide.scope import OTHER_REGIONS, NotAsked, gate_of
 from gates.decide.verdict import Source, Verdict
 from gates.load import OUT, load_catalogue
 from gates.run import lines, verdict
-from gates.run.manifest import manifest
+from gates.run.manifest import Scenario, manifest
 from probes.observation import utc_now
 from steps.kit.request import EVENTS, new_run_id
 
@@ -25,7 +25,7 @@ SAME = (
 KEPT = (
     *("stage", "follows", "traffic_switched_at", "switched_at_given"),
     *("environment_regions", "sections", "time_scale", "digests"),
-    "system_owners",
+    *("system_owners", "classification"),
 )
 """Of the first run."""
 DIGESTS = ("policy", "catalogue", "environment")
@@ -83,7 +83,7 @@ def join(runs: Sequence[Joined], out: pathlib.Path = OUT) -> Verdict:
         load_catalogue(verdict.asked_by(first).features),
         switched=any(one.verdict.traffic_switched_at for one in runs),
     )
-    asked = manifest(scope.rows, first.sections)
+    asked = manifest(scope.rows, first.sections, _scenarios(runs))
     measured = _measured(runs)
     excused = verdict.not_applicable_results(asked, regions)
     wrong = (*problems(runs), *measured.problems)
@@ -120,6 +120,11 @@ def _measured(runs: Sequence[Joined]) -> lines.Lines:
         tuple(problem for one in runs for problem in one.lines.problems),
         tuple(suite for one in runs for suite in one.lines.suites),
     )
+
+
+def _scenarios(runs: Sequence[Joined]) -> dict[str, Scenario]:
+    """Return what the runs say of their checks' scenarios."""
+    return {one.id: Scenario(one.title, one.scenario) for run in runs for one in run.verdict.checks}
 
 
 def _refuse_better(folded: Folded, runs: Sequence[Joined]) -> None:

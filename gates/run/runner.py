@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
+import os
 import pathlib
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any
@@ -31,7 +32,8 @@ from gates.decide.verdict import Verdict
 from gates.load import OUT, Checks, load_catalogue, load_policy
 from gates.run import lines, verdict
 from gates.run.child import ChildPlan, run_child
-from gates.run.manifest import Manifest, check_scenarios, manifest
+from gates.run.executor import executor
+from gates.run.manifest import Manifest, Scenario, check_scenarios, manifest
 from probes.observation import utc_now
 from reports.causes import checks_in
 from reports.words import GATE
@@ -192,6 +194,7 @@ class Runner:
         self._question = question
         self._callbacks = callbacks
         self._run = new_run_id(question.gate.kind)
+        self._scenarios: Mapping[str, Scenario] = {}
         self.run_dir = out / self._run
         opened = verdict.opening(
             question.gate,
@@ -240,7 +243,7 @@ class Runner:
             raise RequestError(wrong)
         scope = question.gate.scope(catalogue, switched=False)
         _refuse_others(question.only, scope)
-        check_scenarios(scope.rows, features)
+        self._scenarios = check_scenarios(scope.rows, features)
         policy = load_policy(checks.policy)
         patience = Patience(interrupted=self._callbacks.interrupted)
         with environment(question.env, None, self._callbacks.note, patience) as loaded:
@@ -282,12 +285,14 @@ class Runner:
             switched_at_given=question.switched_at is not None,
             digests=digests | {"environment": verdict.digest_of(loaded.path)},
             system_owners=policy.system_owners,
+            classification=policy.sign_off.classification,
+            executor=executor(os.environ, checks),
         )
         history = History(store_of(loaded), settings.name, release.tag)
         chronicle = Chronicle(history, self._run, question.env, regions, digests)
         return Asked(
             scope=scope,
-            manifest=manifest(scope.rows, loaded.sections),
+            manifest=manifest(scope.rows, loaded.sections, self._scenarios),
             regions=regions,
             parts=() if question.only else gate.parts(catalogue),
             chronicle=chronicle,

@@ -6,6 +6,7 @@ import collections
 import dataclasses
 import datetime as dt
 import hashlib
+import os
 import pathlib
 import platform
 import subprocess
@@ -22,8 +23,9 @@ from gates.decide.plain_text import plain
 from gates.decide.scope import Gate
 from gates.decide.verdict import SCHEMA, CheckResult, Finished, Result, Verdict
 from gates.load import ROOT, Checks
+from gates.run.executor import executor
 from gates.run.lines import Lines
-from gates.run.manifest import Manifest
+from gates.run.manifest import Manifest, Scenario
 from reports import writers
 from reports.writers import read_back, write_json
 
@@ -57,6 +59,7 @@ def opening(
         sentences=tuple(gate.remarks),
         versions={"gate": VERSION, "python": platform.python_version(), "commit": _commit()},
         digests=digests(Checks()),
+        executor=executor(os.environ, Checks()),
     )
 
 
@@ -80,7 +83,9 @@ def decided(
 ) -> Verdict:
     """Return the verdict with decision, reasons and every check."""
     checks = tuple(
-        _check(row, rule, lines, tuple(folded.by_region), stages[row.id])
+        _check(
+            row, rule, lines, tuple(folded.by_region), (stages[row.id], manifest.scenario(row.id))
+        )
         for row, rule in (*((row, None) for row in manifest.required), *manifest.not_applicable)
     )
     counts = collections.Counter(
@@ -159,13 +164,14 @@ def digest_of(path: pathlib.Path) -> str:
 
 
 def _check(
-    row: Row, rule: str | None, lines: Lines, regions: Iterable[str], stage: Stage
+    row: Row, rule: str | None, lines: Lines, regions: Iterable[str], known: tuple[Stage, Scenario]
 ) -> CheckResult:
+    stage, scenario = known
     ran = [one for one in lines.finished if one.check == row.id]
     last = ran[-1] if ran else None
     return CheckResult(
         id=row.id,
-        title=None if last is None else last.title,
+        title=scenario.title if last is None else last.title,
         phase=row.phase,
         owner=row.owner,
         severity=row.severity,
@@ -175,6 +181,8 @@ def _check(
         finished_at=None if last is None else last.at,
         regions={region: _result(ran, rule, region) for region in regions},
         stage=stage.value,
+        scenario=scenario.place,
+        steps=ran[0].steps if len(ran) == 1 else (),
     )
 
 

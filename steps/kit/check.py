@@ -5,13 +5,13 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from gates.decide.judgement import Judgement
 from gates.decide.outcome import Meaning, Outcome
 from gates.decide.plain_text import cleaned
-from gates.decide.verdict import Noted, Observed
+from gates.decide.verdict import Noted, Observed, Step
 from probes.observation import Observation
 from steps.kit.expect import NOTHING_TO_JUDGE, expect
 
@@ -55,16 +55,29 @@ class Check:
         self.unread: set[object] = set()
         self._noted = {region: Noted((), ()) for region in regions}
         self._silent: list[tuple[str, str]] = []
+        self._taken: list[Step] = []
         self._lock = threading.Lock()
 
     @contextlib.contextmanager
-    def taking(self, sentence: str) -> Iterator[None]:
-        """Take a Then: note in which regions it judges nothing."""
-        before = {region: len(noted.judgements) for region, noted in self.noted().items()}
+    def taking(
+        self, sentence: str, *, keyword: str = "Then", judges: bool = True
+    ) -> Iterator[None]:
+        """Take a step: note what it judges, and in which regions a Then judges nothing."""
+        before, text = self._counted(), f"{keyword} {sentence}"
+        # What is judged when a step breaks off is its own: so much is known once it ran through.
+        self._taken.append(Step(text, judges, {}))
         yield
-        after = self.noted().items()
-        silent = [one for one, noted in after if len(noted.judgements) == before[one]]
-        self._silent += [(one, sentence) for one in silent]
+        judged = {region: number - before[region] for region, number in self._counted().items()}
+        self._taken[-1] = Step(text, judges, judged)
+        self._silent += [(one, sentence) for one, number in judged.items() if judges and not number]
+
+    def _counted(self) -> dict[str, int]:
+        return {region: len(noted.judgements) for region, noted in self.noted().items()}
+
+    def steps(self, sentences: Iterable[tuple[str, bool]]) -> list[Step]:
+        """Return the steps of a scenario, given as text and whether each judges."""
+        unreached = list(sentences)[len(self._taken) :]
+        return [*self._taken, *(Step(text, judges, None) for text, judges in unreached)]
 
     def judge_silence(self) -> None:
         """Leave open each region that is well but for a Then without a judgement: silence is not green."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pathlib
 import shutil
@@ -71,6 +72,14 @@ def test_its_own_checks_take_their_place(outside: pathlib.Path, mood: Behaviour,
     with moody(mood) as service:
         file = environment(outside, service.url, "checks: checks")
         where = ("--env", os.path.relpath(file, ROOT)) if code else (f"--env={file}",)
-        found, said = smoke(PYTEST, *where, "--run-dir", str(outside / "evidence"))
+        evidence = ("--run-dir", str(outside / "evidence"), f"--alluredir={outside / 'allure'}")
+        found, said = smoke(PYTEST, *where, *evidence)
     assert found == code, said
     assert ("WEB-UP-1 did not pass" if code else "2 passed") in said
+    files = {one.name: one.read_text() for one in (outside / "allure").iterdir()}
+    (up,) = (json.loads(one) for one in files.values() if '"WEB-UP-1 ' in one)
+    # Of what plain pytest writes by itself: this machine's names and folders, and green over red.
+    assert {"host", "thread"}.isdisjoint(one["name"] for one in up["labels"])
+    assert not [one for one in files.values() if str(outside) in one or '"befores"' in one]
+    shown = [(one["name"].split()[0], one["status"]) for one in up["steps"]]
+    assert shown == [("When", "passed"), ("Then", "failed" if code else "passed")]

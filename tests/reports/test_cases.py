@@ -47,7 +47,8 @@ def of_junit(verdict: Verdict) -> list[Case]:
 
 
 def results(verdict: Verdict) -> list[dict[str, Any]]:
-    return [json.loads(text) for text in allure.render(verdict).values()]
+    files = allure.render(verdict)
+    return [json.loads(text) for name, text in files.items() if name.endswith("-result.json")]
 
 
 def parameters(result: dict[str, Any]) -> dict[str, str]:
@@ -194,4 +195,5 @@ def test_a_result_of_allure_keeps_owner_severity_judgements_and_its_place_in_tim
         "region": "eu",
         "window": "15m",
         "release": "v1.2.0",
+        "a failure means": "rollback",
     }

@@ -219,8 +219,8 @@ def test_a_picture_is_attached_to_its_check_in_allure(tmp_path: pathlib.Path) ->
     (tmp_path.parent / "outside.png").write_bytes(b"another's")
     suite = a_suite("CT-READ-1", regions=("eu",), attachments=tuple(named))
     writers.write_all(tmp_path, verdict_of(suite, FULL).record())
-    results = [json.loads(one.read_text()) for one in tmp_path.glob("allure-results/*.json")]
-    (result,) = (one for one in results if one.get("attachments"))
+    results = [json.loads(one.read_text()) for one in tmp_path.glob("allure-results/*-result.json")]
+    (result,) = (one for one in results if "image/png" in str(one.get("attachments")))
     assert result["name"].startswith("CT-READ-1")
     (copied,) = tmp_path.glob("allure-results/*.png")
     assert copied.read_bytes() == b"picture"

@@ -55,7 +55,7 @@ def judged(
     asked = Asked(platform, check, platform.regions)
     known: dict[str, Any] = {"run": run, "check": check, "asked": asked}
     for step in _steps()[check_id]:
-        with check.taking(step.name) if step.type == THEN else contextlib.nullcontext():
+        with check.taking(step.name, judges=step.type == THEN):
             _take(step, known)
     check.judge_silence()
     json.dumps([one.record() for one in all_of(check)], allow_nan=False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import concurrent.futures
+import contextlib
 import dataclasses
 import datetime as dt
 import pathlib
@@ -190,6 +191,21 @@ def test_a_then_without_a_judgement_leaves_its_region_open(
                 check.judge(region, *([found[what]] if what in found else []))
     check.judge_silence()
     assert " ".join(str(check.outcome(region)) for region in check.regions) == outcomes
+
+
+def test_each_step_knows_how_much_it_judged_in_each_region() -> None:
+    check = Check("IV-A-1", ("eu", "us"))
+    with check.taking("it is read", keyword="When", judges=False):
+        pass
+    with check.taking("it answers"):
+        check.judge_everywhere(a_judgement())
+        check.judge("us", a_judgement(Outcome.FAIL))
+    with contextlib.suppress(ValueError), check.taking("it breaks off"):
+        raise ValueError
+    wanted = ("When it is read", "Then it answers", "Then it breaks off", "And it is fast")
+    found = check.steps([(text, True) for text in wanted])
+    assert [one.text for one in found] == list(wanted)
+    assert [one.judged for one in found] == [{"eu": 0, "us": 0}, {"eu": 1, "us": 2}, {}, None]
 
 
 def test_a_judgement_for_a_region_that_is_not_measured_is_refused() -> None:

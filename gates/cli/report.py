@@ -1,0 +1,158 @@
+"""`gate report [RUN…]`: the Allure report of runs, or of everything that a release's deployment left."""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import json
+import pathlib
+import tempfile
+from collections.abc import Iterator, Sequence
+from typing import IO
+
+from gates.cli.streams import teller
+from gates.decide.outcome import EXIT_OUR_FAILURE, EXIT_USAGE
+from gates.decide.release import Release
+from gates.decide.verdict import Verdict
+from gates.load import OUT, shown
+from gates.run import runs
+from gates.run.runs import Run
+from reports import load_words
+from reports.verdict import read
+
+MOST_EARLIER = 50
+"""Runs of the same question that a report shows as its history."""
+MOST_LOOKED_AT = 500
+ABOUT = (
+    "Writes one HTML file that needs nothing beside it. Earlier runs that asked the same are its history. "
+    "Needs Node.js; the npm package allure is fetched once."
+)
+Kept = tuple[Verdict, pathlib.Path]
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the command's arguments."""
+    parser.epilog = ABOUT
+    what = "a run's id, the beginning of it, or its folder; the newest without one"
+    parser.add_argument("run", nargs="*", metavar="RUN", help=what)
+    parser.add_argument(
+        "--release", metavar="V", help="all runs of a release, its load tests too, like v1.2.0"
+    )
+    parser.add_argument("--env", metavar="ENV", help="with --release: of this environment alone")
+    parser.add_argument("--to", type=pathlib.Path, metavar="FILE", help="where to write it")
+    parser.add_argument("--out", type=pathlib.Path, default=OUT, help=argparse.SUPPRESS)
+
+
+def run(arguments: argparse.Namespace, stdout: IO[str], stderr: IO[str]) -> int:
+    """Write the report and print where it is; return 0, 64 where no run is meant, 70 where it can't be."""
+    tell = teller(stderr, "gate report")
+    try:
+        asked, others = _asked(arguments)
+        written = _write(arguments, asked, others)
+    except (runs.UnknownRunError, _UsageError) as exc:
+        tell(str(exc))
+        return EXIT_USAGE
+    except (runs.UnreadableRunError, _NotWrittenError) as exc:
+        tell(str(exc))
+        return EXIT_OUR_FAILURE
+    stdout.write(f"{shown(written)}\n")
+    return 0
+
+
+class _UsageError(Exception):
+    """What was asked for is nothing."""
+
+
+class _NotWrittenError(Exception):
+    """There is no report."""
+
+
+def _asked(arguments: argparse.Namespace) -> tuple[list[Kept], list[pathlib.Path]]:
+    """Return the runs, the oldest first, and the folders of results that load tests left."""
+    if arguments.release is None:
+        if arguments.env is not None:
+            raise _UsageError("--env goes with --release; a RUN says its environment itself.")
+        found = [runs.find(name, arguments.out) for name in arguments.run or [None]]
+        return sorted(((one.verdict(), one.path) for one in found), key=_when), []
+    if arguments.run:
+        raise _UsageError("give either RUN or --release, not both.")
+    try:
+        release = Release.parse(arguments.release).tag
+    except ValueError as exc:
+        raise _UsageError(f"{exc}.") from exc
+    kept = [
+        (verdict, one.path)
+        for one in itertools.islice(runs.newest_first(arguments.out), MOST_LOOKED_AT)
+        if (verdict := _of(one)) and verdict.release == release
+        if arguments.env in (None, verdict.environment, verdict.asked_as)
+    ]
+    if not kept:
+        raise _UsageError(f"there is no run of {release} in {shown(arguments.out)}.")
+    return sorted(kept, key=_when), list(_load_results(arguments.out, release, kept))
+
+
+def _when(kept: Kept) -> str:
+    return kept[0].started_at
+
+
+def _of(one: Run) -> Verdict | None:
+    """Return a run's verdict as it lies there; None where it says nothing, or cannot be read."""
+    try:
+        verdict = read(one.record())
+    except (runs.UnreadableRunError, ValueError):
+        return None
+    return None if verdict.state == "refused" else verdict
+
+
+def _load_results(out: pathlib.Path, release: str, kept: Sequence[Kept]) -> Iterator[pathlib.Path]:
+    environments = {verdict.environment for verdict, _ in kept}
+    for file in sorted(out.glob("*/load.json")):
+        try:
+            plan = load_words.checked(json.loads(file.read_text(encoding="utf-8")))["plan"]
+        except (OSError, ValueError):
+            continue
+        folder = file.with_name("allure-results")
+        if (plan["release"], plan["environment"] in environments) == (release, True):
+            yield from [folder] * folder.is_dir()
+
+
+def _write(
+    arguments: argparse.Namespace, asked: Sequence[Kept], others: Sequence[pathlib.Path]
+) -> pathlib.Path:
+    # Loaded late: the gate's other commands need none of it.
+    from reports import allure_program, allure_report  # noqa: PLC0415 - see above
+
+    named = f"report-{arguments.release or 'runs'}.html"
+    one = asked[0][1] / "report.html" if len(asked) == 1 and not others else None
+    to: pathlib.Path = arguments.to or one or arguments.out / named
+    with tempfile.TemporaryDirectory(prefix="health-gate-report-") as folder:
+        work = pathlib.Path(folder)
+        allure_report.prepare(work, asked, _earlier(arguments.out, asked), others)
+        try:
+            text = allure_program.build(work)
+        except allure_program.NotBuiltError as exc:
+            raise _NotWrittenError(f"{exc}.") from exc
+    from reports.writers import write_whole  # noqa: PLC0415 - see above
+
+    write_whole(to, text)
+    return to
+
+
+def _earlier(out: pathlib.Path, asked: Sequence[Kept]) -> list[Verdict]:
+    """Return the newest runs before these that asked the same, the oldest first."""
+    had = {verdict.run for verdict, _ in asked}
+    questions = {_question(verdict) for verdict, _ in asked}
+    before = max(_when(one) for one in asked)
+    kinds = {run.partition("-")[2].rpartition("-")[0] for run in had}
+    found = (
+        verdict
+        for one in itertools.islice(runs.newest_first(out), MOST_LOOKED_AT)
+        if one.id not in had and one.id.partition("-")[2].rpartition("-")[0] in kinds
+        if (verdict := _of(one)) and _question(verdict) in questions
+        if verdict.started_at < before
+    )
+    return list(itertools.islice(found, MOST_EARLIER))[::-1]
+
+
+def _question(verdict: Verdict) -> tuple[str | None, ...]:
+    return verdict.gate, verdict.window, verdict.phase, verdict.at, verdict.environment
