@@ -43,8 +43,8 @@ def prepare(
             (results / name).write_text(text, encoding="utf-8")
         for name, source in allure.attached(verdict, folder).items():
             shutil.copyfile(source, results / name)
-    with (work / HISTORY).open("w", encoding="utf-8") as file:
-        file.writelines(f"{json.dumps(_past(one))}\n" for one in earlier)
+    with (work / HISTORY).open("w", encoding="utf-8") as history:
+        history.writelines(f"{json.dumps(_past(one))}\n" for one in earlier)
     configured = _configuration([verdict for verdict, _ in runs])
     (work / CONFIGURATION).write_text(json.dumps(configured), encoding="utf-8")
 

@@ -7,6 +7,7 @@ import io
 import json
 import os
 import pathlib
+import shutil
 import sys
 from typing import Any
 
@@ -136,7 +137,7 @@ def test_without_node_or_network_one_sentence_says_so(
     code, _, said = place.report()
     assert (code, said.count("\n")) == (70, 1)
     assert "npm could not fetch it (ENOTFOUND); check the network" in said
-    monkeypatch.setattr(allure_program.shutil, "which", lambda *_, **__: None)
+    monkeypatch.setattr(shutil, "which", lambda *_, **__: None)
     assert place.report()[::2] == (70, f"gate report: {allure_program.NO_NODE}.\n")
 
 
