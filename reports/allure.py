@@ -306,6 +306,8 @@ def _properties(verdict: Verdict) -> str:
 def _word(text: str) -> str:
     """Escape a key or value: what would end it, and what is not ASCII."""
     escaped = words.one_line(text).replace("\\", "\\\\").replace("=", "\\=").replace(":", "\\:")
+    if escaped.isascii():
+        return escaped
     units = escaped.encode("utf-16-be", "replace")
     codes = (int.from_bytes(units[at : at + 2]) for at in range(0, len(units), 2))
     return "".join(chr(one) if chr(one).isascii() else f"\\u{one:04x}" for one in codes)

@@ -72,7 +72,7 @@ def is_objective(judgement: Judgement) -> bool:
 def numbers(judgement: Judgement) -> tuple[Fact, ...]:
     """Return value, target, bound, margin and samples, each by itself, so far as there are."""
     data, marked = judgement.data, _interpolated(judgement)
-    shares = judgement.rule == "error budget" and _counted(judgement)
+    shares = _counted(judgement)
     over = data["over_bounds"][0] if marked else data
     found = {
         "value": _figure(judgement.observed, judgement, shares=shares),

@@ -83,8 +83,8 @@ def _table(rows: Sequence[Mapping[str, Any]]) -> Iterator[_Ascii]:
         yield _Ascii("  ".join(padded).rstrip())
 
 
-WIDTH, HEIGHT = 760, 190
-LEFT, RIGHT, TOP, FLOOR = 64, 736, 12, 156
+WIDTH, HEIGHT = 760, 216
+LEFT, RIGHT, TOP, FLOOR = 84, 736, 12, 156
 """The edges of what the axes enclose, in pixels."""
 MOST_POINTS = 400
 """A longer run is drawn by the worst second of each stretch."""

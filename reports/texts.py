@@ -43,3 +43,8 @@ def _templates(folder: pathlib.Path, written: Callable[[Any], object]) -> jinja2
 def as_json(value: object) -> str:
     """Return a value as JSON, which YAML reads back whatever is in it."""
     return json.dumps(value, default=str, ensure_ascii=False)
+
+
+def json_file(value: object) -> str:
+    """Return a value as the text of a JSON file; raises ValueError for a number that JSON does not have."""
+    return json.dumps(value, indent=1, allow_nan=False, ensure_ascii=False) + "\n"

@@ -286,6 +286,8 @@ _ASCII = str.maketrans(
 def one_line(text: str) -> str:
     """Return text on one line, without control or invisible characters that move a terminal."""
     flat = " ".join(text.split())
+    if flat.isprintable():
+        return flat
     return "".join(character for character in flat if character.isprintable())
 
 

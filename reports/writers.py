@@ -14,8 +14,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from gates.decide.verdict import GOOD, Verdict
-from reports import causes, evidence, figures, junit, words
-from reports.texts import drawn
+from reports import causes, evidence, figures, junit, sign_off, words
+from reports.texts import drawn, json_file
 from reports.verdict import read
 
 _SIGNS = {"GO": "🟢", "HOLD": "🟡", words.NO_VERDICT: "⚪"}
@@ -66,7 +66,11 @@ def _safe(value: object) -> _Safe:
     return _Safe(_SPECIAL.sub(r"\\\1", words.one_line(str(value))))
 
 
-WRITERS: Mapping[str, Callable[[Verdict], str]] = {"junit.xml": junit.render, "summary.md": summary}
+WRITERS: Mapping[str, Callable[[Verdict], str]] = {
+    "junit.xml": junit.render,
+    "summary.md": summary,
+    "sign-off.html": sign_off.render,
+}
 
 
 def write_all(run_dir: pathlib.Path, record: Mapping[str, Any]) -> None:
@@ -137,7 +141,7 @@ def write_durably(path: pathlib.Path, text: str) -> None:
 
 def write_json(path: pathlib.Path, value: dict[str, Any]) -> None:
     """Write JSON durably; raises OSError, and ValueError for a number that JSON does not have."""
-    write_durably(path, json.dumps(value, indent=1, allow_nan=False, ensure_ascii=False) + "\n")
+    write_durably(path, json_file(value))
 
 
 def read_back(path: pathlib.Path, value: dict[str, Any]) -> None:
