@@ -8,7 +8,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from bench import Figure, contract, data, gate, load
+from bench import Figure, contract, data, gate, load, report
 
 SUITES = {
     "data": data.figures,
@@ -20,6 +20,7 @@ SUITES = {
     "load": load.figures,
     "contract": contract.figures,
     "browser": gate.browser,
+    "report": report.figures,
 }
 
 
