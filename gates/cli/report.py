@@ -96,12 +96,20 @@ def _when(kept: Kept) -> str:
 
 
 def _of(one: Run) -> Verdict | None:
-    """Return a run's verdict as it lies there; None where it says nothing, or cannot be read."""
+    """Return a run's verdict; None where nothing ran, or it cannot be read or contradicts itself."""
     try:
         verdict = read(one.record())
     except (runs.UnreadableRunError, ValueError):
         return None
     return None if verdict.state == "refused" else verdict
+
+
+def _as_it_lies(one: Run) -> Verdict | None:
+    """Return a run's verdict without folding it again: of fifty large ones that takes a minute."""
+    try:
+        return Verdict.from_record(one.record())
+    except (runs.UnreadableRunError, ValueError):
+        return None
 
 
 def _load_results(out: pathlib.Path, release: str, kept: Sequence[Kept]) -> Iterator[pathlib.Path]:
@@ -148,7 +156,7 @@ def _earlier(out: pathlib.Path, asked: Sequence[Kept]) -> list[Verdict]:
         verdict
         for one in itertools.islice(runs.newest_first(out), MOST_LOOKED_AT)
         if one.id not in had and one.id.partition("-")[2].rpartition("-")[0] in kinds
-        if (verdict := _of(one)) and _question(verdict) in questions
+        if (verdict := _as_it_lies(one)) and _question(verdict) in questions
         if verdict.started_at < before
     )
     return list(itertools.islice(found, MOST_EARLIER))[::-1]

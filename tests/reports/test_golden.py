@@ -11,7 +11,7 @@ import pytest
 
 from gates.decide.judgement import equals
 from gates.decide.verdict import Verdict
-from reports import explanation, junit, terminal, writers
+from reports import explanation, junit, sign_off, terminal, writers
 from reports.events import read_lines
 from tests.golden import compare_file
 from tests.reports import verdicts
@@ -22,6 +22,7 @@ GOLDEN = pathlib.Path(__file__).parent / "golden"
 FORMATS: Mapping[str, Callable[[Verdict], str]] = {
     "junit.xml": junit.render,
     "summary.md": writers.summary,
+    "sign-off.html": sign_off.render,
     "plain.txt": terminal.plain,
     "terminal.txt": lambda verdict: "\n".join(map(str.rstrip, drawn(verdict).splitlines())) + "\n",
     "explain.txt": lambda verdict: explanation.render(
