@@ -10,11 +10,12 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from typing import IO
 
+from environments.loader import shown
 from gates.cli.streams import teller
 from gates.decide.outcome import EXIT_OUR_FAILURE, EXIT_USAGE
 from gates.decide.release import Release
 from gates.decide.verdict import Verdict
-from gates.load import OUT, shown
+from gates.load import OUT
 from gates.run import runs
 from gates.run.runs import Run
 from reports import load_words
