@@ -97,7 +97,7 @@ def _of_check(verdict: Verdict, check: CheckResult, region: str) -> TestResult:
         "subSuite": region,
     }
     result = _result(verdict, check.id, region, of_check(verdict, check, region), labels)
-    result.name = f"{check.id} {check.name}"
+    result.name = f"{check.id} {region}: {check.name}"
     more = {
         "asked by": check.scenario,
         "a failure means": check.on_fail.value,
