@@ -34,7 +34,7 @@ from gates.decide.outcome import Decision, Outcome, worst_outcome
 from gates.decide.suite import Attachment as Attached
 from gates.decide.suite import Suite
 from gates.decide.verdict import CheckResult, Executor, Observed, Result, Step, Verdict
-from reports import figures, words
+from reports import figures, sign_off, words
 from reports.junit import Case, Status, of_check, of_run
 
 FOLDER = "allure-results"
@@ -57,6 +57,7 @@ def render(verdict: Verdict) -> dict[str, str]:
         **{
             _evidence(verdict, *cell): _observed(found) for cell in cells if (found := _seen(*cell))
         },
+        _page(verdict): sign_off.render(verdict),
         "environment.properties": _properties(verdict),
         "categories.json": json.dumps(settings()["categories"]),
         **({"executor.json": _executor(verdict.executor)} if verdict.executor else {}),
@@ -198,7 +199,12 @@ def _of_run(verdict: Verdict) -> TestResult:
     result.statusDetails.message = f"{case.outcome}: {words.meaning(verdict)}"
     result.steps = list(_run_steps(verdict, case.status))
     result.parameters += _shown({"run": verdict.run, "decision": case.outcome})
+    result.attachments = [Attachment("the page to sign", _page(verdict), "text/html")]
     return result
+
+
+def _page(verdict: Verdict) -> str:
+    return f"{_digest(verdict.run, 'sign-off')}-attachment.html"
 
 
 def _run_steps(verdict: Verdict, status: Status) -> Iterator[TestStepResult]:

@@ -31,6 +31,7 @@ def test_every_format_is_written_whole_and_nothing_is_left_beside_it(
     assert collections.Counter(names) == {
         "result.json": 13,
         "attachment.json": 10,
+        "attachment.html": 1,
         "environment.properties": 1,
         "categories.json": 1,
     }
