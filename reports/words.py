@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from gates.decide.fold import DOUBLED, MISSING
 from gates.decide.outcome import Decision, Outcome
 from gates.decide.verdict import CheckResult, Verdict
+from reports import verdict as kept
 from reports.causes import Cause, causes_of, checks_in
-from reports.verdict import OUT
 
 GATE = "./harness gate" if __package__ == "reports" else "gate"
 """How the gate is called, from a checkout or installed; what is shown can be pasted."""
@@ -183,7 +183,7 @@ def owners(verdict: Verdict) -> str:
 
 def evidence(verdict: Verdict) -> str:
     """Return the run's folder, seen from the checkout."""
-    return f"{OUT}/{verdict.run}"
+    return f"{kept.OUT}/{verdict.run}"
 
 
 def explain_command(verdict: Verdict) -> str:
