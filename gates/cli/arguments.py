@@ -27,6 +27,7 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
         "post-deploy --env prod --release v1.2.0 --region eu --output json",
     ),
     "phase": ("phase 2 --env prod --release v1.2.0", "phase 3.3 --env staging --release v1.2.0"),
+    "report": ("report", "report --release v1.2.0 --env prod --to sign-off/report.html"),
     "pre-deploy": ("pre-deploy --env prod --release v1.2.0 --at T-3d",),
     "baseline": ("baseline --env prod --release v1.2.0",),
     "checks": (
@@ -70,6 +71,10 @@ NOTES = {
     "notify": (
         "Each receiver is tried three times. 0 when all that want this decision have it, 70 when one "
         "has not: the verdict stays what it is, and its code is the gate's own."
+    ),
+    "report": (
+        "One HTML file that needs nothing beside it; earlier runs that asked the same are its history. "
+        "Needs Node.js; the npm package allure is fetched once."
     ),
     "prune": "Without --yes it only says what it would remove.",
 }

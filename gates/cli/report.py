@@ -24,16 +24,11 @@ from reports.verdict import read
 MOST_EARLIER = 50
 """Runs of the same question that a report shows as its history."""
 MOST_LOOKED_AT = 500
-ABOUT = (
-    "Writes one HTML file that needs nothing beside it. Earlier runs that asked the same are its history. "
-    "Needs Node.js; the npm package allure is fetched once."
-)
 Kept = tuple[Verdict, pathlib.Path]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
-    parser.epilog = ABOUT
     what = "a run's id, the beginning of it, or its folder; the newest without one"
     parser.add_argument("run", nargs="*", metavar="RUN", help=what)
     parser.add_argument(
