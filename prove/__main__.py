@@ -16,6 +16,7 @@ from prove import (
     changes,
     decisions,
     foreign,
+    leaks,
     mutation,
     objectives,
     prove,
@@ -38,6 +39,7 @@ PROOFS = (
     Proof("objectives", objectives.PROMISE, objectives.counted_right, share=4, at_least=300),
     Proof("foreign", foreign.PROMISE, foreign.true_verdicts, share=4, at_least=12),
     Proof("backends", runs.BACKENDS, runs.right_with_each, share=4, at_least=24),
+    Proof("leaks", leaks.PROMISE, leaks.keeps_private, share=3, at_least=18),
     Proof("kills", runs.KILLS, runs.killed, share=6, at_least=200),
     Proof("healthy", runs.HEALTHY, runs.healthy, share=6, at_least=50),
 )
