@@ -45,7 +45,7 @@ LIARS = 24
 def keeps_private(seed: int) -> Cases:
     """Yield runs of each gate in turn; some of a sound platform's addresses and secrets are replaced."""
     chance = random.Random(seed)  # noqa: S311 - cases, no secrets
-    with tempfile.TemporaryDirectory(prefix="prove-") as folder, _liars(chance) as ports:
+    with tempfile.TemporaryDirectory(prefix="prove-") as folder, _liars() as liars:
         base = pathlib.Path(folder)
         platform = Sandbox(StateDirectory(base / "state"))
         up = platform.run("up", "--owner", str(os.getpid()))
@@ -56,7 +56,10 @@ def keeps_private(seed: int) -> Cases:
             number = 0
             while True:
                 gate = Gate(base / f"gate-{number}", platform.state.path)
+                for liar in liars:
+                    liar.way = chance.choice(ANSWERS)
                 share = chance.choice((0.15, 0.5, 1.0))
+                ports = [liar.server_port for liar in liars]
                 file = _replaced(yaml.safe_load(sound), gate.folder, ports, chance, share)
                 arguments = (*GATES[number % len(GATES)], "--env", str(file))
                 found = [f"{' '.join(arguments[:2])}: {one}" for one in _leaks(gate, arguments)]
@@ -176,29 +179,34 @@ def _replaced(
 
 
 @contextlib.contextmanager
-def _liars(chance: random.Random) -> Iterator[list[int]]:
+def _liars() -> Iterator[list[_Liar]]:
     """Serve lies on many ports until the block ends."""
-    handler = type("Handler", (_Liar,), {"chance": chance})
-    servers = [http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) for _ in range(LIARS)]
+    servers = [_Liar(("127.0.0.1", 0), _Lie) for _ in range(LIARS)]
     for server in servers:
         threading.Thread(target=server.serve_forever, daemon=True).start()
     try:
-        yield [server.server_address[1] for server in servers]
+        yield servers
     finally:
         for server in servers:
             server.shutdown()
             server.server_close()
 
 
-class _Liar(http.server.BaseHTTPRequestHandler):
-    """Answers anything with private things, in one of many ways."""
+class _Liar(http.server.ThreadingHTTPServer):
+    """Answers anything with private things, for one run in one way."""
 
-    chance: random.Random
+    way: Callable[[], tuple[int, str, bytes]]
+
+
+class _Lie(http.server.BaseHTTPRequestHandler):
+    """One connection of a liar's."""
+
+    server: _Liar
 
     def answer(self) -> None:
         """Answer with one of the ways."""
         self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        status, kind, body = self.chance.choice(ANSWERS)()
+        status, kind, body = self.server.way()
         with contextlib.suppress(OSError):
             self.send_response(status, "Sentinel")
             self.send_header("Content-Type", kind)
@@ -215,7 +223,7 @@ class _Liar(http.server.BaseHTTPRequestHandler):
 
 
 for _method in ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"):
-    setattr(_Liar, f"do_{_method}", _Liar.answer)
+    setattr(_Lie, f"do_{_method}", _Lie.answer)
 
 
 def _json(value: object, status: int = 200) -> tuple[int, str, bytes]:
@@ -242,7 +250,7 @@ def _everything() -> Mapping[str, Any]:
 
 
 ANSWERS: tuple[Callable[[], tuple[int, str, bytes]], ...] = (
-    lambda: _json(_everything()),
+    *(5 * (lambda: _json(_everything()),)),
     lambda: _json([_everything()]),
     lambda: _json({"status": "success", "data": _everything()["data"]}),
     lambda: _json(_everything(), 500),
