@@ -62,6 +62,7 @@ LONGEST_FIRST = (
     "load/test_locust.py",
     "steps/contract/test_contract.py",
     "bdd/test_operations.py",
+    "deploy/test_wheel.py",
     "examples/test_plain_web.py",
     "test_docs.py",
     "steps/cluster/test_clusters.py",

@@ -283,7 +283,9 @@ def _init(arguments: argparse.Namespace, stdout: IO[str], tell: Tell) -> int:
     except NothingSeenError as exc:
         tell(f"{asked}: {exc} Nothing was written; correct the address and run again.")
         return Decision.HOLD.exit_code
-    for sentence in findings(seen):
+    nothing = "no --prometheus and no --service was given, so nothing was read"
+    named = arguments.prometheus or arguments.service
+    for sentence in findings(seen) if named else (nothing,):
         tell(sentence)
     if arguments.folder is not None:
         return _lay_out(arguments, seen, tell)

@@ -78,7 +78,7 @@ def test_without_an_output_the_proposal_is_the_product(prometheus: str) -> None:
     code, out, told = init()
     assert code == 0
     assert out.count("EDIT-ME:") >= 6
-    assert "none found" in told
+    assert "so nothing was read" in told
 
 
 def test_what_an_ill_service_says_is_not_taken_for_healthy() -> None:
