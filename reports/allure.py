@@ -50,7 +50,8 @@ _FOUND = {
 
 def render(verdict: Verdict) -> dict[str, str]:
     """Return the files of a verdict's results by name."""
-    cells = [(check, region) for check in verdict.checks for region in verdict.region_names()]
+    regions = verdict.region_names()
+    cells = [(check, region) for check in verdict.checks for region in regions]
     results = [_of_run(verdict), *(_of_check(verdict, check, region) for check, region in cells)]
     return {
         **{one.file_pattern.format(prefix=one.uuid): _json(one) for one in results},

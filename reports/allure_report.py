@@ -88,11 +88,12 @@ def _past(verdict: Verdict) -> dict[str, Any]:
 def _ends(verdict: Verdict) -> Iterator[dict[str, Any]]:
     at = allure.milliseconds(verdict.started_at) or 0
     took = round((verdict.elapsed_seconds or 0.0) * 1000)
+    regions = verdict.region_names()
     cases = [(verdict.gate, ", ".join(verdict.regions), of_run(verdict), took)]
     cases += [
         (check.id, region, of_check(verdict, check, region), _took(check.elapsed_seconds))
         for check in verdict.checks
-        for region in verdict.region_names()
+        for region in regions
     ]
     for about, region, case, lasted in cases:
         yield {

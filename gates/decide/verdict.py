@@ -253,7 +253,7 @@ class Verdict(Kept):
     def cell(self, check: CheckResult, region: str) -> str:
         """Return the outcome word of a check in a region, DOUBLED included."""
         doubled = any(
-            (reason.check, reason.region, reason.outcome) == (check.id, region, DOUBLED)
+            reason.outcome == DOUBLED and (reason.check, reason.region) == (check.id, region)
             for reason in (*self.reasons, *self.advisories)
         )
         return DOUBLED if doubled else outcome_in(check.regions, region)
