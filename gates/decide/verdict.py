@@ -117,9 +117,9 @@ class CheckResult(Kept):
     regions: Mapping[str, Result]
     stage: str | None = None
     """What its failure could mean: the deployment's stage, for this check."""
-    scenario: str | None = None
+    scenario: Annotated[str | None, Field(exclude_if=lambda place: place is None)] = None
     """Where its scenario stands: features/post_deploy/performance.feature:6."""
-    steps: tuple[Step, ...] = ()
+    steps: Annotated[tuple[Step, ...], Field(exclude_if=lambda steps: not steps)] = ()
     """Its sentences; none of a check that did not run, or ran twice."""
 
     @property
@@ -220,9 +220,10 @@ class Verdict(Kept):
     """The runs of which it was made; not kept of a run itself."""
     suites: Annotated[tuple[Suite, ...], Field(exclude_if=lambda suites: not suites)] = ()
     """What was tested, for the evidence of the release; not kept of a run without any."""
-    classification: str | None = None
+    classification: Annotated[str | None, Field(exclude_if=lambda word: word is None)] = None
     """Who may read it, as the policy says."""
-    executor: Executor | None = None
+    executor: Annotated[Executor | None, Field(exclude_if=lambda job: job is None)] = None
+    """The job of CI that ran it; not kept of any other."""
 
     @property
     def complete(self) -> bool:

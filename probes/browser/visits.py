@@ -219,7 +219,7 @@ class _Visit(Generic[T]):
             _opened(page, self.look)
             self.clock.enter("walk")
             value = self.walk(page)
-            page.wait_for_timeout(0)  # What the page has told meanwhile arrives.
+            _hear_all(page)
         except WrongPage as exc:
             return None, str(exc)
         except TimeoutError:
@@ -243,6 +243,14 @@ class _Visit(Generic[T]):
         private = [one.get_secret_value() for one in self.look.private]
         trace = evidence.trace(context, private)
         return evidence.picture(page, private), trace
+
+
+def _hear_all(page: Page) -> None:
+    """Have every frame say what it measured, and take in what was said meanwhile."""
+    for frame in page.frames:
+        with contextlib.suppress(Error):  # It has gone on.
+            frame.evaluate("globalThis.__gate_tell_all?.()")
+    page.wait_for_timeout(0)
 
 
 def _opened(page: Page, look: Look) -> None:

@@ -83,7 +83,8 @@ CAN_BE_RED: dict[str, str] = {
         AccessibilityPolicy.focus_pixels Flags.changes_within Limit.assumed_burst
         RollbackLimit.assumed_burst Target.assumed_burst""",
     "no check is decided by it": """
-        Lease.requests_per_second Load.accounts Load.max_rps Vendor.sla_minutes""",
+        Lease.requests_per_second Load.accounts Load.max_rps LoadPolicy.run_time
+        Vendor.sla_minutes""",
 }
 """Numbers that have no value by which a check could never be red, by the reason for it."""
 

@@ -345,9 +345,9 @@ def test_a_walk_that_hangs_since_the_browser_died_is_no_absence_of_the_site(
 ) -> None:
     def hangs(_: Page) -> None:
         kill(0, browser)
-        time.sleep(2.5)
+        time.sleep(6.5)
 
-    observed = visited(browser, page(""), hangs, seconds=1)
+    observed = visited(browser, page(""), hangs, seconds=5)
     assert observed.failure is not None
     assert observed.failure.kind is FailureKind.OUR_FAULT
     assert "The browser ended" in observed.failure.detail

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import io
 import json
@@ -42,7 +43,8 @@ class Ended:
 def doctor(*arguments: object) -> Ended:
     """Call the command in this process."""
     out, err = io.StringIO(), io.StringIO()
-    code = main(["doctor", *map(str, arguments)], out, err)
+    with contextlib.redirect_stderr(err):  # argparse knows the process's own alone
+        code = main(["doctor", *map(str, arguments)], out, err)
     return Ended(code, out.getvalue(), err.getvalue())
 
 

@@ -34,7 +34,7 @@ def test_two_green_regions_are_one_go_with_their_evidence(tmp_path: pathlib.Path
     folder = tmp_path / "out" / joined.run
     assert read(json.loads((folder / "verdict.json").read_text())) == joined
     assert {path.name for path in folder.iterdir()} == {
-        *("verdict.json", "junit.xml", "summary.md", "allure-results"),
+        *("verdict.json", "junit.xml", "summary.md", "sign-off.html", "allure-results"),
     }
     assert "Joined from" in explanation.render(joined)
     (sources[0].folder / "events.jsonl").unlink()
