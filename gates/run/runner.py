@@ -18,6 +18,7 @@ from gates.decide.fold import Folded, Reason, Stage, fold
 from gates.decide.history import Entry, Kind, attempts, by_part, gaps
 from gates.decide.outcome import EXIT_CONFIGURATION, EXIT_OUR_FAILURE, EXIT_USAGE, Decision
 from gates.decide.plain_text import meant, plain
+from gates.decide.release import Release
 from gates.decide.scope import (
     Gate,
     NotAsked,
@@ -288,8 +289,7 @@ class Runner:
             classification=policy.sign_off.classification,
             executor=executor(os.environ, checks),
         )
-        history = History(store_of(loaded), settings.name, release.tag)
-        chronicle = Chronicle(history, self._run, question.env, regions, digests)
+        chronicle = self._chronicle(loaded, release, regions, digests)
         return Asked(
             scope=scope,
             manifest=manifest(scope.rows, loaded.sections, self._scenarios),
@@ -304,6 +304,12 @@ class Runner:
             ),
             undo=_undo(policy, gate),
         )
+
+    def _chronicle(
+        self, loaded: Loaded, release: Release, regions: tuple[str, ...], digests: Mapping[str, str]
+    ) -> Chronicle:
+        history = History(store_of(loaded), loaded.settings.name, release.tag)
+        return Chronicle(history, self._run, self._question.env, regions, digests)
 
     def _plan(self, loaded: Loaded, asked: Asked, deadline_seconds: float) -> ChildPlan:
         manifest_file = self.run_dir / "manifest.json"

@@ -334,12 +334,11 @@ def compatible(
         + (f"; its acceptance ended on {ended[str(one)]}" if str(one) in ended else "")
         for one in breaking or left
     ]
-    also = f"; accepted by the policy: {'; '.join(shown)}" if shown else ""
-    also += _said_of_quiet(quiet)
+    also = f"accepted by the policy: {'; '.join(shown)}" if shown else ""
     return expect(
         not left or (False if breaking else None),
         subject,
-        f"{_said_of(named, users, broken=bool(breaking))}{also}",
+        f"{_said_of(named, users, broken=bool(breaking))}{also and f'; {also}'}{_said_of_quiet(quiet)}",
         "the old shape kept until nobody needs it, or the change accepted by name in the policy, "
         "contract.accepted, with the reason and the last day",
         **measured("no breaking change", len(left), 0),
@@ -347,7 +346,7 @@ def compatible(
             "changes": [str(one) for one in breaking],
             "not_compared": [str(one) for one in left if not one.breaks],
             "accepted": shown,
-            "remark": f"Accepted by the policy: {'; '.join(shown)}." if shown else "",
+            "remark": also and f"A{also[1:]}.",
         },
     )
 
