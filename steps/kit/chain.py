@@ -1,0 +1,79 @@
+"""A chain of records in an environment's state: numbered, each with the digest of the one before."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from environments.store import DamagedRecordError, Store, StoreError, TakenError, digest_of
+
+TRIES = 20
+"""So many writers may come between before a record is given up."""
+Record = Mapping[str, Any]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Chain:
+    """The records of one folder, read whole and only ever added to.
+
+    A record that was copied from elsewhere, removed, changed or put elsewhere breaks the chain. That the
+    last ones were removed can't be seen here; a bucket with versions, or with locked objects, shows it.
+    """
+
+    store: Store
+    folder: str
+    whose: Mapping[str, Any]
+    """What each record says besides its number, such as environment and release."""
+    remedy: str = "Find out who changed it."
+
+    def records(self) -> tuple[Record, ...]:
+        """Return every record, the first one first; raises DamagedRecordError and StoreError."""
+        return self._read()[0]
+
+    def append(self, make: Callable[[tuple[Record, ...]], Record]) -> Record:
+        """Add what `make` returns for the records so far; raises DamagedRecordError and StoreError.
+
+        It is asked again where another writer was faster: that one's record is then among those so far.
+        """
+        for _ in range(TRIES):
+            records, previous = self._read()
+            number = len(records) + 1
+            link = {"number": number, "previous": previous, **self.whose}
+            record = {**link, **make(records)}
+            try:
+                self.store.add(self._key(number), record)
+            except TakenError:
+                continue
+            return record
+        raise StoreError(f"{self.at}: other runs kept adding records; run again.")
+
+    @property
+    def at(self) -> str:
+        """Where it is, for people."""
+        return f"{self.store.url}/{self.folder}"
+
+    def damaged(self, why: str) -> DamagedRecordError:
+        """Return the error of a chain that is not as the gate left it."""
+        return DamagedRecordError(f"{self.at} is not as the gate left it: {why}. {self.remedy}")
+
+    def _key(self, number: int) -> str:
+        return f"{self.folder}/{number:06d}.json"
+
+    def _read(self) -> tuple[tuple[Record, ...], str | None]:
+        """Return the records, and the digest of the last one."""
+        keys = self.store.newest_first(self.folder)[::-1]
+        if keys != [self._key(number) for number in range(1, len(keys) + 1)]:
+            raise self.damaged("records are missing, or some are there that no gate wrote")
+        records: list[Record] = []
+        previous: str | None = None
+        for number, key in enumerate(keys, start=1):
+            record = self.store.read(key)
+            for name, wanted in {"number": number, "previous": previous, **self.whose}.items():
+                if record.get(name) != wanted:
+                    raise self.damaged(
+                        f"the {name} of {number:06d}.json is {record.get(name)}, wanted {wanted}"
+                    )
+            records.append(record)
+            previous = digest_of(record)
+        return tuple(records), previous
