@@ -49,6 +49,7 @@ __all__ = [
     "rows",
     "schema",
     "sessions",
+    "signatures",
     "slack",
     "tls",
     "vitals",
@@ -88,6 +89,7 @@ if typing.TYPE_CHECKING:
         prometheus,
         redis,
         repository,
+        signatures,
         slack,
         tls,
     )
