@@ -142,13 +142,15 @@ def _evidence(verdict: Verdict, check: CheckResult, region: str) -> str:
 
 
 def _links(verdict: Verdict, check: CheckResult, found: Result | None) -> Iterator[Link]:
-    """Yield where the scenario and the policy are shown as they were for this run."""
+    """Yield where the runbook has it, and the scenario and the policy as they were for this run."""
+    if verdict.runbook:
+        yield Link("runbook", verdict.runbook.replace("{id}", check.id), f"runbook: {check.id}")
     built = verdict.executor
     if built is None or built.files is None:
         return
     if check.scenario:
         place, _, line = check.scenario.rpartition(":")
-        yield Link("scenario", f"{built.files}/{place}#L{line}", f"runbook: {check.scenario}")
+        yield Link("scenario", f"{built.files}/{place}#L{line}", check.scenario)
     counted = any(map(figures.is_objective, found.judgements if found else ()))
     policy = f"{built.policy}/objectives.yaml" if counted else built.policy
     yield Link("policy", f"{built.files}/{policy}", f"policy: {policy}")

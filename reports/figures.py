@@ -34,22 +34,23 @@ class KeyFigure:
     """The quantile, interpolated: `p95 142 ms`; empty for shares. Marked where it was decided by."""
     share: str
     """The share of bad events: `0.293 % over 200 ms`."""
-    bound: str
-    """Its 95 % upper bound: the true share is proved to be no more."""
+    proved: str
+    """What its 95 % bound proves of the true share: at most so much, of a FAIL at least so much."""
     budget: str
     samples: str
 
     @property
     def cells(self) -> tuple[str, ...]:
         """Return it all as a row of a table."""
-        proved = (f"≤ {self.bound}", self.budget, self.samples)
-        return (self.check, self.region, self.shown, self.share, *proved)
+        proved = self.proved.replace("at most", "≤").replace("at least", "≥")
+        shown = (self.shown, self.share, proved)
+        return (self.check, self.region, *shown, self.budget, self.samples)
 
     @property
     def text(self) -> str:
         """Return it all in one line."""
         shown = f"{self.shown}; " if self.shown else ""
-        proved = f"proved at most {self.bound}, budget {self.budget}"
+        proved = f"proved {self.proved}, budget {self.budget}"
         return f"{shown}{self.share}, {proved}, {self.samples} samples"
 
 
@@ -71,17 +72,32 @@ def is_objective(judgement: Judgement) -> bool:
 
 def numbers(judgement: Judgement) -> tuple[Fact, ...]:
     """Return value, target, bound, margin and samples, each by itself, so far as there are."""
-    data, marked = judgement.data, _interpolated(judgement)
-    shares = _counted(judgement)
-    over = data["over_bounds"][0] if marked else data
+    data, shares = judgement.data, _counted(judgement)
     found = {
         "value": _figure(judgement.observed, judgement, shares=shares),
         "target": _figure(judgement.target, judgement, shares=shares),
-        "bound": percent(over["upper_bound"]) if _has_numbers(over, "upper_bound") else "",
+        "bound": _proved(judgement),
         "margin": _figure(data.get("margin"), judgement, shares=shares),
         "samples": f"{data['samples']:,.0f}" if _has_numbers(data, "samples") else "",
     }
     return tuple(Fact(name, text) for name, text in found.items() if text)
+
+
+def _decisive(judgement: Judgement) -> Mapping[str, Any]:
+    """Return the counts that decide: of an interpolated quantile, those over one of its two bounds."""
+    failed = judgement.outcome is Outcome.FAIL
+    data = judgement.data
+    counts: Mapping[str, Any] = data["over_bounds"][failed] if _interpolated(judgement) else data
+    return counts
+
+
+def _proved(judgement: Judgement) -> str:
+    """Return what the 95 % bound proves: a FAIL is bad by its lower one, whatever else by its upper one."""
+    side, words = (
+        ("lower", "at least") if judgement.outcome is Outcome.FAIL else ("upper", "at most")
+    )
+    counts, name = _decisive(judgement), f"{side}_bound"
+    return f"{words} {percent(counts[name])}" if _has_numbers(counts, name) else ""
 
 
 def _figure(value: Scalar, judgement: Judgement, *, shares: bool) -> str:
@@ -277,9 +293,9 @@ def _phases(observation: Observed) -> str:
 
 
 def _key_figure(check: str, region: str, judgement: Judgement) -> KeyFigure:
-    """Return an objective's figure; an interpolated quantile is marked, its proof is the lower bound's."""
+    """Return an objective's figure; an interpolated quantile is marked."""
     data, marked = judgement.data, _interpolated(judgement)
-    bound = data["over_bounds"][0] if marked else data
+    bound = _decisive(judgement)
     over, samples = bound.get("over_seconds"), data["samples"]
     what = f"over {milliseconds(over)}" if isinstance(over, int | float) else "failed"
     mark = " (interpolated)" if marked else ""
@@ -291,7 +307,7 @@ def _key_figure(check: str, region: str, judgement: Judgement) -> KeyFigure:
         region=region,
         shown=", ".join(f"{name} {text}{mark}" for name, text in _shown(data)),
         share="no events" if share is None else f"{percent(share)} {what}",
-        bound=percent(bound["upper_bound"]),
+        proved=_proved(judgement),
         budget=percent(data["budget"] if marked else _budget(judgement)),
         samples=f"{samples:,.0f}",
     )

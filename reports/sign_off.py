@@ -35,16 +35,24 @@ class Bar:
     judgement: Judgement
     value: float
     target: float
-    bounds: tuple[float, float] | None
+    bounds: tuple[float, ...]
+    """The lower and the upper one, or none."""
 
     @property
     def facts(self) -> str:
         """Say in words what is drawn."""
         return ", ".join(f"{one.label} {one.text}" for one in figures.numbers(self.judgement))
 
+    @property
+    def proving(self) -> tuple[float, ...]:
+        """Return the bounds that prove it: a FAIL's lower, a PASS's upper; both where neither does."""
+        return {Outcome.FAIL: self.bounds[:1], Outcome.PASS: self.bounds[1:]}.get(
+            self.judgement.outcome, self.bounds
+        )
+
     def px(self, value: float) -> float:
         """Return how far from the left a value is; all of what is drawn fits."""
-        most = max(self.value, self.target, *(self.bounds or ())) or 1.0
+        most = max(self.value, self.target, *self.bounds) or 1.0
         return round(min(max(value / most, 0.0), 1.0) * (WIDTH - 4) + 2, 1)
 
 
@@ -103,7 +111,7 @@ def _bar(check: CheckResult, regions: tuple[str, ...], judgement: Judgement) -> 
     if value is None or target is None or judgement.rule not in _COMPARED:
         return
     low, high = (_number(judgement.data.get(f"{side}_bound")) for side in ("lower", "upper"))
-    bounds = None if low is None or high is None else (low, high)
+    bounds = () if low is None or high is None else (low, high)
     yield Bar(check, regions, judgement, value, target, bounds)
 
 

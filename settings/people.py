@@ -143,6 +143,8 @@ class SignOffPolicy(Section):
 
     classification: str | None = Field(None, min_length=1, max_length=80)
     """Who may read it, such as Internal - Restricted."""
+    runbook: str | None = Field(None, pattern=r"^https?://[^\s{}]+\{id\}[^\s{}]*$", max_length=500)
+    """Where an item of the runbook is described, with {id} for its id; every check is linked there."""
 
 
 class DeploymentPolicy(Section):

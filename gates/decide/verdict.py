@@ -222,6 +222,10 @@ class Verdict(Kept):
     """What was tested, for the evidence of the release; not kept of a run without any."""
     classification: Annotated[str | None, Field(exclude_if=lambda word: word is None)] = None
     """Who may read it, as the policy says."""
+    runbook: Annotated[
+        str | None, Field(pattern="^https?://", exclude_if=lambda address: address is None)
+    ] = None
+    """Where a check is described, with {id} for its id, as the policy says."""
     executor: Annotated[Executor | None, Field(exclude_if=lambda job: job is None)] = None
     """The job of CI that ran it; not kept of any other."""
 

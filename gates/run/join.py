@@ -25,7 +25,7 @@ SAME = (
 KEPT = (
     *("stage", "follows", "traffic_switched_at", "switched_at_given"),
     *("environment_regions", "sections", "time_scale", "digests"),
-    *("system_owners", "classification"),
+    *("system_owners", "classification", "runbook"),
 )
 """Of the first run."""
 DIGESTS = ("policy", "catalogue", "environment")

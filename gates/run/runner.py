@@ -287,6 +287,7 @@ class Runner:
             digests=digests | {"environment": verdict.digest_of(loaded.path)},
             system_owners=policy.system_owners,
             classification=policy.sign_off.classification,
+            runbook=policy.sign_off.runbook,
             executor=executor(os.environ, checks),
         )
         chronicle = self._chronicle(loaded, release, regions, digests)

@@ -31,6 +31,9 @@ SERVER = Executor(
 )
 
 
+RUNBOOK = "https://docs.example/map/#{id}"
+
+
 def with_steps(steps: tuple[Step, ...], *judgements: Judgement) -> Verdict:
     """Return a verdict whose first check has these sentences, and in eu these judgements."""
     verdict = verdicts.verdict_of(
@@ -96,7 +99,7 @@ def test_a_sentence_is_as_what_was_judged_in_it(
 
 
 def test_a_result_says_where_it_comes_from_and_nothing_of_the_machine() -> None:
-    verdict = with_steps((step(WHEN, 0),), BAD)
+    verdict = verdicts.changed(with_steps((step(WHEN, 0),), BAD), runbook=RUNBOOK)
     found = result_of(verdict, "IV-HEALTH-1")
     labels = {one["name"]: one["value"] for one in found["labels"]}
     assert set(labels) == {
@@ -104,6 +107,7 @@ def test_a_result_says_where_it_comes_from_and_nothing_of_the_machine() -> None:
     }
     assert (labels["epic"], labels["feature"]) == ("post-deploy", "application health")
     assert [one["url"].removeprefix(SERVER.files or "") for one in found["links"]] == [
+        "https://docs.example/map/#IV-HEALTH-1",
         "/features/post_deploy/application_health.feature#L5",
         "/gates/policy",
     ]
@@ -117,9 +121,13 @@ def test_a_judgement_has_value_target_bound_margin_and_samples_by_themselves() -
     assert {name: said[name] for name in ("value", "target", "bound", "samples")} == {
         "value": "3.02 %",
         "target": "0.1 %",
-        "bound": "3.51 %",
+        "bound": "at least 2.59 %",
         "samples": "4,004",
     }
+    (target, *_) = result_of(verdicts.go(), "IV-PERF-3")["steps"]
+    assert {one["name"]: one["value"] for one in target["parameters"]}[
+        "bound"
+    ] == "at most 0.0748 %"
     (slow, *_) = result_of(verdicts.rollback(), "IV-HEALTH-6", "us")["steps"]
     said = {one["name"]: one["value"] for one in slow["parameters"]}
     assert (said["value"], said["target"], said["margin"]) == ("61 ms", "50 ms", "-11 ms")
