@@ -21,6 +21,7 @@ from pydantic_core import core_schema
 from environments.loader import FOLDER
 from settings.environment import Environment, LocalFile
 from settings.policy import Policy
+from settings.releases import ReleaseFile
 from settings.sections import Section, parse_duration, parse_share
 
 DOCS = FOLDER.parent / "docs"
@@ -63,7 +64,10 @@ class _Generator(GenerateJsonSchema):
         return described
 
 
-def schema_of(model: type[Environment | LocalFile | Policy]) -> dict[str, Any]:
+File = Environment | LocalFile | Policy | ReleaseFile
+
+
+def schema_of(model: type[File]) -> dict[str, Any]:
     """Return the JSON Schema of a kind of file; of a policy each file holds a part."""
     _describe_fields()
     described = model.model_json_schema(by_alias=True, schema_generator=_Generator)
@@ -113,9 +117,10 @@ def _texts_below(model: type[Section]) -> Iterator[tuple[str, str]]:
 
 def schema_files() -> dict[pathlib.Path, str]:
     """Return the text of each schema file by its path."""
-    models: dict[pathlib.Path, type[Environment | LocalFile | Policy]] = {
+    models: dict[pathlib.Path, type[File]] = {
         FOLDER / "environment.schema.json": Environment,
         FOLDER / "local.schema.json": LocalFile,
+        FOLDER / "release.schema.json": ReleaseFile,
         POLICY_FOLDER / "policy.schema.json": Policy,
     }
     return {path: json.dumps(schema_of(model), indent=1) + "\n" for path, model in models.items()}
@@ -125,6 +130,7 @@ def references() -> dict[pathlib.Path, str]:
     """Return the text of each page by its path."""
     sections = [*_sections("An environment file", schema_of(Environment))]
     sections += _sections("local.yaml: an environment that commands provide", schema_of(LocalFile))
+    sections += _sections("release.yaml: what a release is", schema_of(ReleaseFile))
     introduction = INTRODUCTION.read_text(encoding="utf-8")
     policy = [POLICY_INTRODUCTION, *_sections("All files together", schema_of(Policy))]
     return {

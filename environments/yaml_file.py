@@ -104,11 +104,23 @@ def read_json(file: pathlib.Path) -> Mapping[str, Any]:
 
 def read_yaml(path: pathlib.Path, shown_as: str) -> dict[str, Any]:
     """Return the mapping in a YAML file; raises ConfigurationError."""
+    return yaml_of(read_bytes(path, shown_as), shown_as)
+
+
+def read_bytes(path: pathlib.Path, shown_as: str) -> bytes:
+    """Return what is in a file; raises ConfigurationError."""
     try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as exc:
-        reason = exc.strerror if isinstance(exc, OSError) else "it is not UTF-8 text"
-        raise ConfigurationError(f"{shown_as}: cannot be read: {reason}.") from exc
+        return path.read_bytes()
+    except OSError as exc:
+        raise ConfigurationError(f"{shown_as}: cannot be read: {exc.strerror}.") from exc
+
+
+def yaml_of(content: bytes, shown_as: str) -> dict[str, Any]:
+    """Return the mapping that a YAML file's bytes hold; raises ConfigurationError."""
+    try:
+        text = content.decode("utf-8")
+    except UnicodeDecodeError:
+        raise ConfigurationError(f"{shown_as}: cannot be read: it is not UTF-8 text.") from None
     try:
         data = _load(text)
         # Refuses what contains itself; the text is not needed.

@@ -43,6 +43,7 @@ from sandbox.systems.flags import feature_flags
 from sandbox.systems.monitoring import deployment as monitoring
 from sandbox.systems.monitoring import servers as monitoring_servers
 from sandbox.systems.network import zone
+from sandbox.systems.source import release_file, repository
 from settings.environment import Environment
 
 if TYPE_CHECKING:
@@ -105,7 +106,7 @@ async def start(platform: Platform, say: Callable[[str], None]) -> None:
     later = {*("postgres-primary", "postgres-standby"), *(set(APIS) - set(platform.running_apis))}
     await together(
         _start_databases(platform, say),
-        asyncio.to_thread(migrations.make, layout.release_repository, web_files),
+        asyncio.to_thread(_describe_release, layout),
         *(child.start() for name, child in platform.children.items() if name not in later),
     )
     await feature_flags.lay_down(platform)
@@ -117,6 +118,12 @@ async def start(platform: Platform, say: Callable[[str], None]) -> None:
     say("warming the API up")
     await _warm_up(layout)
     platform.note_release()
+
+
+def _describe_release(layout: Layout) -> None:
+    """Make the repository that the release comes from, and say which of its commits it is."""
+    repository.make(layout.release_repository, web_files)
+    release_file.write(layout)
 
 
 async def _start_databases(platform: Platform, say: Callable[[str], None]) -> None:

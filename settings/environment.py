@@ -25,6 +25,7 @@ from settings.network import Certificates, Dns
 from settings.notify import Notify
 from settings.objectives import Metric, Prometheus, Traffic
 from settings.people import Deployment, People
+from settings.releases import Releases
 from settings.sections import (
     Command,
     HttpUrl,
@@ -139,6 +140,8 @@ class Environment(Section):
     storage: dict[Name, FileSystems] = Field(default_factory=dict)
     """By kind, such as nodes or backups; read from the regions' Prometheus. Without it disks are judged by
     their nodes' DiskPressure alone."""
+    releases: Releases = Releases()
+    """Where each release is described."""
     deployment: Deployment | None = None
     """Without it a deployment may take as long as it likes."""
     state: State | None = None

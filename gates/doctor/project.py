@@ -38,7 +38,9 @@ def files(environment: str) -> Iterator[tuple[str, bytes]]:
 
 
 def _copied() -> Iterator[tuple[str, pathlib.Path]]:
-    yield "environments/environment.schema.json", loader.FOLDER / "environment.schema.json"
+    for kind in ("environment", "release"):
+        name = f"{kind}.schema.json"
+        yield f"environments/{name}", loader.FOLDER / name
     for page in ("environments.md", "platform-contract.md", "policy.md"):
         yield f"docs/{page}", ROOT / "docs" / page
     for folder, name in ((FEATURES, "features"), (POLICY, "policy")):

@@ -147,6 +147,11 @@ class Layout:
         return self.state.path / "release"
 
     @property
+    def release_file(self) -> Path:
+        """What the release is; where the environment file's own folder has it."""
+        return self.state.path / "releases" / f"v{RELEASE}" / "release.yaml"
+
+    @property
     def evidence(self) -> Path:
         """What the deployment's own tools leave for the gate: logs and results."""
         return self.state.path / "evidence"

@@ -21,9 +21,9 @@ from probes.observation import Deadline, Document, FailureKind, Observation, utc
 from probes.postgres import backup
 from probes.postgres.backup import Contents
 from probes.repository import RepositoryTarget, TaggedFiles
-from sandbox.systems.data import migrations
 from sandbox.systems.data import postgres as sandbox_postgres
 from sandbox.systems.data.migrations import of_release
+from sandbox.systems.source.repository import make as make_repository
 from tests.probes.real_servers import PASSWORD, Database
 from tests.probes.servers import answer, brought, failed, reading, serving
 from tests.tables import cases
@@ -35,7 +35,7 @@ Said = Callable[..., None]
 @pytest.fixture(scope="module")
 def release(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
     folder = tmp_path_factory.mktemp("repository") / "release"
-    migrations.make(folder)
+    make_repository(folder)
     return folder
 
 
@@ -54,7 +54,7 @@ def test_the_sandboxs_repository_has_both_releases_wherever_it_is_made(
     for migration in of_release("1.2.0"):
         assert new.files[f"prisma/migrations/{migration.name}/migration.sql"] == migration.script
     assert brought(tagged(str(release), folder="elsewhere")).files == {}
-    migrations.make(tmp_path / "again")
+    make_repository(tmp_path / "again")
     heads = [git("-C", str(one), "rev-parse", "v1.2.0") for one in (release, tmp_path / "again")]
     assert heads[0] == heads[1]
 

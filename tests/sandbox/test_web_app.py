@@ -10,7 +10,6 @@ import pytest
 
 from probes.observation import Deadline
 from probes.repository import RepositoryTarget, tagged_files
-from sandbox.systems.data import migrations
 from sandbox.systems.delivery.builds import (
     MANIFEST,
     WEB_FOLDER,
@@ -19,6 +18,7 @@ from sandbox.systems.delivery.builds import (
     web_bundle,
     web_files,
 )
+from sandbox.systems.source import repository
 from tests.probes.servers import closed_port
 from tests.sandbox.app_servers import SYNTHETIC_DOMAIN, Api, Servers
 from tests.sandbox.test_app_journey import book, new_patient
@@ -27,7 +27,7 @@ from tests.web_site import web_site
 
 @pytest.mark.parametrize("version", ["1.1.0", "1.2.0"])
 def test_a_bundle_is_what_the_release_repositorys_tag_holds(tmp_path: Path, version: str) -> None:
-    migrations.make(tmp_path / "release", web_files)
+    repository.make(tmp_path / "release", web_files)
     target = RepositoryTarget(str(tmp_path / "release"), f"v{version}", WEB_FOLDER)
     found = tagged_files(target, deadline=Deadline.after(20)).value
     assert found is not None

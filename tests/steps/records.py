@@ -17,6 +17,7 @@ from psycopg import sql
 from sandbox.core.layout import RELEASE
 from sandbox.systems.data import migrations
 from sandbox.systems.data import postgres as sandbox_postgres
+from sandbox.systems.source import repository
 from settings.policy import Deadlines
 from steps.kit.platform import Platform
 from tests.checkout import ROOT
@@ -168,7 +169,7 @@ def records_server(ca_file: str, folder: pathlib.Path) -> Iterator[Records]:
             connection.execute(f"ALTER ROLE release_gate PASSWORD '{PASSWORD}'".encode())
             connection.execute(_ROWS.encode())
         (folder / "password").write_text(PASSWORD)
-        migrations.make(folder / "release")
+        repository.make(folder / "release")
         records.log.write_text("All migrations have been successfully applied.\n")
         records.backups.mkdir()
         records.dump("nightly.dump")

@@ -1,0 +1,1 @@
+"""Where releases come from: their repository, the forge, the tracker, and what each release is."""
