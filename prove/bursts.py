@@ -13,9 +13,9 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from gates.decide.objective import Evidence, judge_target
+from gates.decide.counting.objective import Evidence, judge_target
+from gates.decide.counting.statistics import NONE_SEEN, Burst, Cell, Counts
 from gates.decide.outcome import Outcome
-from gates.decide.statistics import NONE_SEEN, Burst, Cell, Counts
 from gates.load import load_policy
 from prove import Cases
 

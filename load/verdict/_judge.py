@@ -11,10 +11,10 @@ import enum
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Literal
 
+from gates.decide.counting.objective import Evidence, judge_target
+from gates.decide.counting.statistics import Counts, events_to_prove
 from gates.decide.judgement import Judgement, outcome_of
-from gates.decide.objective import Evidence, judge_target
 from gates.decide.outcome import Outcome
-from gates.decide.statistics import Counts, events_to_prove
 from load.verdict import _generator
 from load.verdict._generator import EndpointFacts, LoadFacts, StageFacts
 from settings.load import LoadObjective, LoadPolicy

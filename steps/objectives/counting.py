@@ -7,10 +7,10 @@ import datetime as dt
 from collections.abc import Iterable, Mapping, Sequence
 from urllib.parse import urlsplit
 
-from gates.decide import sources, tally
-from gates.decide.objective import Bucket, Evidence, Over
-from gates.decide.samples import NotCountableError, Patience, Samples, Span
-from gates.decide.statistics import Counts
+from gates.decide.counting import sources, tally
+from gates.decide.counting.objective import Bucket, Evidence, Over
+from gates.decide.counting.samples import NotCountableError, Patience, Samples, Span
+from gates.decide.counting.statistics import Counts
 from settings.environment import Environment
 from settings.objectives import Limit, Metric, Objective
 from steps.kit.platform import Platform

@@ -9,9 +9,9 @@ import re
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
-from gates.decide.samples import Patience
-from gates.decide.sources import FRESH_SCRAPES
-from gates.decide.statistics import events_to_prove
+from gates.decide.counting.samples import Patience
+from gates.decide.counting.sources import FRESH_SCRAPES
+from gates.decide.counting.statistics import events_to_prove
 from probes import http, prometheus
 from probes.api import MAX_ANSWER_BYTES
 from probes.observation import Failure, FailureKind

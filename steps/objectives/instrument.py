@@ -9,9 +9,9 @@ from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
 import probes
+from gates.decide.counting.samples import Patience, Samples, Target
+from gates.decide.counting.sources import targets_of
 from gates.decide.judgement import Judgement
-from gates.decide.samples import Patience, Samples, Target
-from gates.decide.sources import targets_of
 from probes.observation import Observation
 from steps.kit import failures
 from steps.kit.expect import expect, need

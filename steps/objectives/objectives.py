@@ -12,8 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 from environments.store import StoreError
-from gates.decide.judgement import Judgement
-from gates.decide.objective import (
+from gates.decide.counting.objective import (
     RULE,
     Bucket,
     Evidence,
@@ -26,9 +25,10 @@ from gates.decide.objective import (
     over_limit_now,
     with_own_reads,
 )
+from gates.decide.counting.samples import Patience
+from gates.decide.counting.statistics import NONE_SEEN, Burst, Counts
+from gates.decide.judgement import Judgement
 from gates.decide.outcome import Outcome
-from gates.decide.samples import Patience
-from gates.decide.statistics import NONE_SEEN, Burst, Counts
 from probes.observation import Observation, pause, utc_now
 from settings.objectives import Objective, RollbackLimit
 from steps.kit.asked import Asked

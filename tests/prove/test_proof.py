@@ -88,7 +88,7 @@ def test_a_score_below_92_percent_is_found(killed: int, *, held: bool) -> None:
 def test_what_is_mutated_exists_as_its_tests_do_and_the_function_of_a_mutant() -> None:
     assert all(list(ROOT.glob(one)) for one in (*mutation.RULES, *mutation.TESTS))
     for name, line in (
-        ("gates.decide.statistics.x_upper_bound__mutmut_2", "def upper_bound("),
+        ("gates.decide.counting.statistics.x_upper_bound__mutmut_2", "def upper_bound("),
         ("gates.decide.release.xǁReleaseǁparse__mutmut_1", "    def parse("),
     ):
         file = ROOT / f"{name.rpartition('.x')[0].replace('.', '/')}.py"

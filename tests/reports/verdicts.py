@@ -7,9 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from gates.decide.catalogue import Row
-from gates.decide.fold import Stage, fold
-from gates.decide.judgement import Judgement, below, equals
-from gates.decide.objective import (
+from gates.decide.counting.objective import (
     Bucket,
     Evidence,
     Over,
@@ -18,9 +16,11 @@ from gates.decide.objective import (
     judge_rollback,
     judge_target,
 )
+from gates.decide.counting.statistics import Counts
+from gates.decide.fold import Stage, fold
+from gates.decide.judgement import Judgement, below, equals
 from gates.decide.outcome import Meaning, Outcome
 from gates.decide.scope import NotAsked
-from gates.decide.statistics import Counts
 from gates.decide.verdict import Finished, Noted, Observed, Verdict
 from gates.run.lines import Lines
 from gates.run.manifest import Manifest

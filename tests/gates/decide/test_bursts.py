@@ -12,10 +12,16 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gates.decide.counting.objective import (
+    Bucket,
+    Over,
+    judge_quantile,
+    judge_rollback,
+    judge_target,
+)
+from gates.decide.counting.statistics import NONE_SEEN, Burst, Cell, Counts, _stretches
 from gates.decide.judgement import Judgement
-from gates.decide.objective import Bucket, Over, judge_quantile, judge_rollback, judge_target
 from gates.decide.outcome import Outcome
-from gates.decide.statistics import NONE_SEEN, Burst, Cell, Counts, _stretches
 from prove.bursts import SHAPES, Stream, rates
 from tests.gates.decide.values import (
     PROPERTY,

@@ -9,16 +9,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gates.decide.judgement import Judgement
-from gates.decide.objective import (
+from gates.decide.counting.objective import (
     Sustained,
     judge_rollback,
     judge_target,
     over_limit_now,
     with_own_reads,
 )
+from gates.decide.counting.statistics import Cell, Counts
+from gates.decide.judgement import Judgement
 from gates.decide.outcome import Meaning, Outcome
-from gates.decide.statistics import Cell, Counts
 from gates.load import load_policy
 from settings.objectives import Objective
 from tests.gates.decide.values import (

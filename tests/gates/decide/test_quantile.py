@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gates.decide.counting.objective import RULE, Bucket, Over, judge_quantile
+from gates.decide.counting.statistics import Counts
 from gates.decide.judgement import Judgement
-from gates.decide.objective import RULE, Bucket, Over, judge_quantile
 from gates.decide.outcome import Outcome
-from gates.decide.statistics import Counts
 from tests.gates.decide.values import PROPERTY, a_quantile_objective, evidence
 
 LOWER, UPPER = 0.2, 0.5

@@ -8,9 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gates.decide.objective import Looks, judge_target
+from gates.decide.counting.objective import Looks, judge_target
+from gates.decide.counting.statistics import (
+    Counts,
+    events_to_prove,
+    lower_bound,
+    poisson_tail,
+    upper_bound,
+)
 from gates.decide.outcome import Outcome
-from gates.decide.statistics import Counts, events_to_prove, lower_bound, poisson_tail, upper_bound
 from tests.gates.decide.values import PROPERTY, an_objective, evidence
 from tests.tables import cases
 

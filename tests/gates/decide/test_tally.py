@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gates.decide import samples, sources, tally
-from gates.decide.samples import NotCountableError, Samples, Span, Target
-from gates.decide.statistics import Cell, Counts
+from gates.decide.counting import samples, sources, tally
+from gates.decide.counting.samples import NotCountableError, Samples, Span, Target
+from gates.decide.counting.statistics import Cell, Counts
 from tests.gates.decide.values import PROPERTY
 from tests.tables import cases
 

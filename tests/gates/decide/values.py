@@ -8,11 +8,11 @@ import yaml
 from hypothesis import settings
 
 from gates.decide.catalogue import Row
+from gates.decide.counting.objective import Evidence, Sustained
+from gates.decide.counting.statistics import Counts
 from gates.decide.fold import RegionResult
 from gates.decide.judgement import Judgement
-from gates.decide.objective import Evidence, Sustained
 from gates.decide.outcome import Meaning, Outcome
-from gates.decide.statistics import Counts
 from settings.objectives import Objective, RollbackLimit
 
 PROPERTY = settings(deadline=None, max_examples=60, derandomize=True, database=None)

@@ -15,8 +15,8 @@ from typing import Any
 
 import pytest
 
+from gates.decide.counting.objective import judge_target
 from gates.decide.judgement import Judgement
-from gates.decide.objective import judge_target
 from prove.instruments import prometheus
 from sandbox.core import SandboxError, binaries
 from settings.objectives import Objective

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from gates.decide.counting.objective import RULE
 from gates.decide.judgement import Judgement
-from gates.decide.objective import RULE
 from gates.decide.outcome import Outcome
 from probes.observation import Observation
 from settings.objectives import Objective

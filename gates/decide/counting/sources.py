@@ -7,7 +7,7 @@ import itertools
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from gates.decide.samples import NotCountableError, Patience, Samples, Span, Target, newest
+from gates.decide.counting.samples import NotCountableError, Patience, Samples, Span, Target, newest
 
 FRESH_SCRAPES = 3
 """The newest sample may be two scrapes old, and one more for the scrape under way."""

@@ -11,9 +11,7 @@ import dataclasses
 import math
 from typing import Any, Protocol
 
-from gates.decide.judgement import Judgement, percent
-from gates.decide.outcome import Meaning, Outcome
-from gates.decide.statistics import (
+from gates.decide.counting.statistics import (
     NONE_SEEN,
     Burst,
     Counts,
@@ -23,6 +21,8 @@ from gates.decide.statistics import (
     proof,
     proved_size,
 )
+from gates.decide.judgement import Judgement, percent
+from gates.decide.outcome import Meaning, Outcome
 from settings.objectives import Limit, Objective, RollbackLimit
 
 RULE = "interpolated quantile"

@@ -8,10 +8,17 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
+from gates.decide.counting.samples import (
+    NotCountableError,
+    Patience,
+    Samples,
+    Span,
+    Target,
+    growths,
+)
+from gates.decide.counting.sources import Source
+from gates.decide.counting.statistics import Cell, Counts
 from gates.decide.judgement import percent
-from gates.decide.samples import NotCountableError, Patience, Samples, Span, Target, growths
-from gates.decide.sources import Source
-from gates.decide.statistics import Cell, Counts
 
 ALL, BAD, UNREADABLE, FIRST, BEGUN = "all", "bad", "unreadable", "first", "begun"
 INFINITE = float("inf")

@@ -1,0 +1,1 @@
+"""Counts events and judges them: samples to tallies, bounds on shares, objectives. Pure."""
