@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import argparse
 import functools
-import importlib
 import pathlib
+import re
 import textwrap
 from collections.abc import Callable, Mapping
 from typing import Any, NoReturn
@@ -20,64 +20,10 @@ from gates.decide.times import COUNTDOWN, WINDOWS
 
 SHELLS = ("bash", "zsh", "fish")
 MEASURING = ("post-deploy", "phase", "pre-deploy")
-EXAMPLES: Mapping[str, tuple[str, ...]] = {
-    "post-deploy": (
-        "post-deploy --env local",
-        "post-deploy --env prod --release v1.2.0 --window 1h",
-        "post-deploy --env prod --release v1.2.0 --region eu --output json",
-    ),
-    "phase": ("phase 2 --env prod --release v1.2.0", "phase 3.3 --env staging --release v1.2.0"),
-    "report": ("report", "report --release v1.2.0 --env prod --to sign-off/report.html"),
-    "pre-deploy": ("pre-deploy --env prod --release v1.2.0 --at T-3d",),
-    "baseline": ("baseline --env prod --release v1.2.0",),
-    "checks": (
-        "checks --env prod",
-        "checks phase 2 --env staging --output json",
-    ),
-    "status": ("status", "status --env prod --output json"),
-    "explain": ("explain", "explain 20261123T0115"),
-    "doctor": ("doctor --env prod --release v1.2.0",),
-    "init": ("init --prometheus http://prometheus:9090 --output environments/ours.yaml",),
-    "join": ("join RUN-IN-EU RUN-IN-US",),
-    "notify": ("notify", "notify 20261123T0115 --env prod"),
-    "prune": ("prune", "prune --keep-days 30 --yes"),
-    "completion": (
-        "completion bash >> ~/.bashrc",
-        "completion fish > ~/.config/fish/completions/gate.fish",
-    ),
-}
 FORMAT: Any = functools.partial(
     argparse.RawDescriptionHelpFormatter, max_help_position=28, width=100
 )
-NOTES = {
-    "phase": (
-        "A red check stops the deployment while no traffic is switched (phases 1, 2, 3.1 and 3.2) and asks "
-        "for a rollback from 3.3 on. The phase before must be GO for the same release."
-    ),
-    "pre-deploy": "Any red check is NO_GO (code 10).",
-    "baseline": (
-        "Take it once, on the day, before phase 1; the latest one counts. "
-        "No verdict: 0 it is kept, 20 not."
-    ),
-    "join": (
-        "Give the run of each region, all of the same gate, release and environment. A region that is "
-        "missing or given twice holds the release."
-    ),
-    "init": (
-        "With FOLDER, such as `gate init .`, a project is laid out there, with checks and policy to edit. "
-        "Without it, and without --output, the file goes to stdout. What was found is reported on stderr; "
-        "only you know whether it is right. A file that exists is left alone unless --force is given."
-    ),
-    "notify": (
-        "Each receiver is tried three times. 0 when all that want this decision have it, 70 when one "
-        "has not: the verdict stays what it is, and its code is the gate's own."
-    ),
-    "report": (
-        "One HTML file that needs nothing beside it; earlier runs that asked the same are its history. "
-        "Needs Node.js; the npm package allure is fetched once."
-    ),
-    "prune": "Without --yes it only says what it would remove.",
-}
+_SAID = pathlib.Path(__file__).with_suffix(".yaml")
 
 
 class Parser(argparse.ArgumentParser):
@@ -101,17 +47,17 @@ class Parser(argparse.ArgumentParser):
             )
 
 
-def add(command: argparse.ArgumentParser, name: str, module: str, *, shared: bool) -> None:
-    """Add what a command takes, its note and its examples; a `shared` module is of several commands."""
+def add(command: argparse.ArgumentParser, name: str) -> None:
+    """Add what a command takes, its note and its examples."""
+    # Imported late: `gate --help` says none of it.
+    import yaml  # noqa: PLC0415 - see above
+
+    said = yaml.safe_load(_SAID.read_bytes())[name]
+    shown = "\n".join(f"  {line}" for line in said["examples"])
+    note = textwrap.fill(said.get("note", ""), 100)
     command.formatter_class = FORMAT
-    shown = "\n".join(f"  gate {line}" for line in EXAMPLES.get(name, ()))
-    note = textwrap.fill(NOTES.get(name, ""), 100)
-    command.epilog = "\n\n".join(filter(None, (note, f"examples:\n{shown}" if shown else "")))
-    if name in ADDED:
-        ADDED[name](command)
-        return
-    add_arguments = importlib.import_module(module).add_arguments
-    add_arguments(command, name) if shared else add_arguments(command)
+    command.epilog = f"{note}\n\nexamples:\n{shown}".lstrip()
+    ADDED[name](command)
 
 
 def _asking(parser: argparse.ArgumentParser) -> None:
@@ -181,14 +127,21 @@ def _checks(parser: argparse.ArgumentParser) -> None:
     _output(parser)
 
 
-def _runs(number: str) -> Callable[[argparse.ArgumentParser], None]:
-    def add_runs(parser: argparse.ArgumentParser) -> None:
-        what = "a run's id, the beginning of it, or its folder"
-        parser.add_argument("run", nargs=number, metavar="RUN", help=what)
-        _output(parser)
-        _out(parser)
+def _explain(parser: argparse.ArgumentParser) -> None:
+    _runs(parser, "?")
+    _output(parser)
 
-    return add_runs
+
+def _join(parser: argparse.ArgumentParser) -> None:
+    _runs(parser, "+")
+    _output(parser)
+
+
+def _runs(parser: argparse.ArgumentParser, number: str) -> None:
+    newest = "" if number == "+" else "; the newest one if left out"
+    what = f"a run's id, the beginning of it, or its folder{newest}"
+    parser.add_argument("run", nargs=number, metavar="RUN", help=what)
+    _out(parser)
 
 
 def _out(parser: argparse.ArgumentParser) -> None:
@@ -202,14 +155,12 @@ def _status(parser: argparse.ArgumentParser) -> None:
 
 
 def _notify(parser: argparse.ArgumentParser) -> None:
-    what = "a run's id, the beginning of it, or its folder; the newest one if left out"
-    parser.add_argument("run", nargs="?", metavar="RUN", help=what)
+    _runs(parser, "?")
     parser.add_argument(
         "--env",
         metavar="ENV",
         help="whose section notify names the receivers; the run's if left out",
     )
-    _out(parser)
 
 
 def _doctor(parser: argparse.ArgumentParser) -> None:
@@ -228,6 +179,27 @@ def _prune(parser: argparse.ArgumentParser) -> None:
     _out(parser)
 
 
+def _report(parser: argparse.ArgumentParser) -> None:
+    _runs(parser, "*")
+    parser.add_argument(
+        "--release", metavar="V", help="all runs of a release, its load tests too, like v1.2.0"
+    )
+    parser.add_argument("--env", metavar="ENV", help="with --release: of this environment alone")
+    parser.add_argument("--to", type=pathlib.Path, metavar="FILE", help="where to write it")
+
+
+def _init(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "folder", nargs="?", type=pathlib.Path, metavar="FOLDER", help="where to lay a project out"
+    )
+    parser.add_argument("--prometheus", type=_address, metavar="URL", help="a live Prometheus")
+    parser.add_argument(
+        "--service", type=_address, metavar="URL", help="the service; usual health paths are tried"
+    )
+    parser.add_argument("--output", type=_file, metavar="FILE", help="environment file to write")
+    parser.add_argument("--force", action="store_true", help="replace FILE if it exists")
+
+
 def _completion(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "shell", choices=SHELLS, help="prints what makes this shell complete commands"
@@ -241,10 +213,12 @@ ADDED: Mapping[str, Callable[[argparse.ArgumentParser], None]] = {
     "baseline": _baseline,
     "doctor": _doctor,
     "checks": _checks,
-    "explain": _runs("?"),
-    "join": _runs("+"),
+    "explain": _explain,
+    "join": _join,
+    "report": _report,
     "status": _status,
     "notify": _notify,
+    "init": _init,
     "prune": _prune,
     "completion": _completion,
 }
@@ -266,6 +240,23 @@ def _part(text: str) -> Any:
         return Phase.parse(text)
     except ValueError as exc:
         raise argparse.ArgumentTypeError(str(exc)) from exc
+
+
+def _address(text: str) -> str:
+    # Imported late: it loads what asks a server.
+    from probes.http import HttpTarget  # noqa: PLC0415 - see above
+
+    try:
+        HttpTarget(text)
+    except ValueError as exc:
+        raise argparse.ArgumentTypeError(f"{text}: write it like http://host:9090") from exc
+    return text.rstrip("/")
+
+
+def _file(text: str) -> pathlib.Path:
+    if not re.fullmatch(r"[a-z][a-z0-9_-]*\.yaml", pathlib.Path(text).name):
+        raise argparse.ArgumentTypeError(f"{text}: call it NAME.yaml, in lower case")
+    return pathlib.Path(text)
 
 
 def _days(text: str) -> int:

@@ -100,10 +100,10 @@ def _help_of(arguments: Sequence[str]) -> list[str]:
 
 def complete() -> None:
     """Answer the shell that completes a line, and end the process."""
-    import argcomplete  # noqa: PLC0415 - nobody else needs it
+    from gates.cli import completion  # noqa: PLC0415 - nobody else needs it
 
     words = os.environ.get("COMP_LINE", "").split()
-    argcomplete.autocomplete(parser_for(words[1:2])[0])
+    completion.answer(*parser_for(words[1:2]))
 
 
 def parser_for(asked: Collection[str]) -> tuple[Parser, dict[str, Parser]]:
@@ -121,7 +121,7 @@ def parser_for(asked: Collection[str]) -> tuple[Parser, dict[str, Parser]]:
         added[name] = command = commands.add_parser(name, help=what, description=what)
         command.add_argument("--debug", action="store_true", help="show tracebacks")
         if name in asked:
-            add(command, name, module_of(name), shared=name in SHARED)
+            add(command, name)
     return parser, added
 
 

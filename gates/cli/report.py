@@ -27,21 +27,10 @@ MOST_LOOKED_AT = 500
 Kept = tuple[Verdict, pathlib.Path]
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the command's arguments."""
-    what = "a run's id, the beginning of it, or its folder; the newest without one"
-    parser.add_argument("run", nargs="*", metavar="RUN", help=what)
-    parser.add_argument(
-        "--release", metavar="V", help="all runs of a release, its load tests too, like v1.2.0"
-    )
-    parser.add_argument("--env", metavar="ENV", help="with --release: of this environment alone")
-    parser.add_argument("--to", type=pathlib.Path, metavar="FILE", help="where to write it")
-    parser.add_argument("--out", type=pathlib.Path, default=OUT, help=argparse.SUPPRESS)
-
-
 def run(arguments: argparse.Namespace, stdout: IO[str], stderr: IO[str]) -> int:
     """Write the report and print where it is; return 0, 64 where no run is meant, 70 where it can't be."""
     tell = teller(stderr, "gate report")
+    arguments.out = arguments.out or OUT
     try:
         asked, others = _asked(arguments)
         written = _write(arguments, asked, others)

@@ -10,9 +10,8 @@ import contextlib
 import dataclasses
 import json
 import pathlib
-import re
 from collections.abc import Callable, Mapping, Sequence
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.text import Text
@@ -36,9 +35,7 @@ from gates.doctor.init import (
     look,
     look_at_service,
 )
-from gates.doctor.look import WHOLE_SECONDS, Diagnosis, diagnose, subject_of
 from gates.load import Checks, load_policy
-from probes.http import HttpTarget
 from probes.observation import utc_now
 from probes.prometheus import PrometheusTarget
 from reports.texts import drawn
@@ -48,6 +45,9 @@ from steps.kit.findings import Finding, Level
 from steps.kit.history import History
 from steps.kit.platform import Platform
 from steps.kit.request import Request, new_run_id, refuse_malformed, refuse_unknown
+
+if TYPE_CHECKING:
+    from gates.doctor.look import Diagnosis
 
 HOLD = Decision.HOLD.exit_code
 NOT_BEFORE = (
@@ -73,11 +73,6 @@ class Taken:
     """Collectors that the environment gives nothing to collect."""
     late: str | None
     """Why it is not a picture of before the deployment, or None."""
-
-
-def add_arguments(parser: argparse.ArgumentParser, _command: str) -> None:
-    """Add the arguments of `gate init`."""
-    _add_of_init(parser)
 
 
 def run(arguments: argparse.Namespace, stdout: IO[str], stderr: IO[str]) -> int:
@@ -187,6 +182,13 @@ def _record(platform: Platform, facts: Mapping[str, Mapping[str, Any]]) -> dict[
 def _doctor(arguments: argparse.Namespace, stdout: IO[str], tell: Tell) -> int:
     refuse_malformed(arguments.release, None)
     refuse_unknown(arguments.env, tuple(arguments.region))
+    # Imported late: it loads what every system is asked with, and what is refused needs none of it.
+    from gates.doctor.look import (  # noqa: PLC0415 - see above
+        WHOLE_SECONDS,
+        diagnose,
+        subject_of,
+    )
+
     with environment(arguments.env, tell=tell) as loaded:
         subject = subject_of(loaded, arguments.release, tuple(arguments.region))
         words = f"at most {WHOLE_SECONDS:.0f} s for its systems, then its scenarios"
@@ -241,32 +243,6 @@ def summary(diagnosis: Diagnosis) -> str:
     if bad:
         return f"{name}: {counts}. The gate would HOLD; fix what is BAD and look again."
     return f"{name}: {counts}. The gate can decide about {name}."
-
-
-def _add_of_init(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "folder", nargs="?", type=pathlib.Path, metavar="FOLDER", help="where to lay a project out"
-    )
-    parser.add_argument("--prometheus", type=_address, metavar="URL", help="a live Prometheus")
-    parser.add_argument(
-        "--service", type=_address, metavar="URL", help="the service; usual health paths are tried"
-    )
-    parser.add_argument("--output", type=_file, metavar="FILE", help="environment file to write")
-    parser.add_argument("--force", action="store_true", help="replace FILE if it exists")
-
-
-def _address(text: str) -> str:
-    try:
-        HttpTarget(text)
-    except ValueError as exc:
-        raise argparse.ArgumentTypeError(f"{text}: write it like http://host:9090") from exc
-    return text.rstrip("/")
-
-
-def _file(text: str) -> pathlib.Path:
-    if not re.fullmatch(r"[a-z][a-z0-9_-]*\.yaml", pathlib.Path(text).name):
-        raise argparse.ArgumentTypeError(f"{text}: call it NAME.yaml, in lower case")
-    return pathlib.Path(text)
 
 
 def _init(arguments: argparse.Namespace, stdout: IO[str], tell: Tell) -> int:

@@ -15,7 +15,7 @@ import pytest
 
 from gates import VERSION
 from gates.cli import main as module
-from gates.cli.arguments import EXAMPLES, Parser
+from gates.cli.arguments import Parser
 from gates.decide.scope import Phase
 from gates.load import ROOT, load_catalogue
 from tests.tables import cases
@@ -38,8 +38,9 @@ def test_each_command_helps_with_examples_that_it_takes_itself(
     assert [called("help", command)[0], called(command, "--help")[0]] == [0, 0]
     told = capsys.readouterr().out
     assert told.count(f"examples:\n  gate {command}") == 2
-    for line in EXAMPLES[command]:
-        words, _, _ = line.partition(" >")
+    _, *examples = told.partition("examples:\n")[2].split("  gate ")
+    for line in examples:
+        words, _, _ = line.partition("\n")[0].partition(" >")
         parser.parse_args(words.split())
     assert isinstance(commands[command], Parser)
 
@@ -67,32 +68,44 @@ def test_what_is_mistyped_is_named(
     assert (code, meant in capsys.readouterr().err) == (64, True)
 
 
-@cases(
-    "line words",
-    {
-        "commands": ("gate post-", "post-deploy"),
-        "flags of a command": ("gate checks --w", "--window"),
-        "values": ("gate post-deploy --window ", "15m 1h 24h"),
-    },
-)
-def test_bash_completes_a_line(line: str, words: str) -> None:
+COMPLETED = {
+    "gate post-": "post-deploy",
+    "gate checks --w": "--window",
+    "gate post-deploy --window ": "15m 1h 24h",
+    "gate status --env ": "local staging prod",
+    "gate doctor --env local --region ": "eu us",
+    "gate doctor --env moon --region ": "",
+    "gate post-deploy --env local --only IV-FL": "IV-FLOW-1 IV-FLOW-5",
+    "gate explain --out {out} 2026": f"{NEWEST} {OLD}",
+}
+
+
+def test_bash_completes_commands_flags_and_values(tmp_path: pathlib.Path) -> None:
     """In a real bash, by what `gate completion bash` prints; zsh and fish are asked where they are."""
+    for name in (NEWEST, OLD):
+        a_run(tmp_path, name)
     script = """
 eval "$(gate completion bash)"
-COMP_LINE=$1 COMP_POINT=${#1} COMP_TYPE=9 COMP_WORDS=($1) COMP_CWORD=1
-_python_argcomplete gate
-echo "${COMPREPLY[@]}"
+for line; do
+  COMP_LINE=$line COMP_POINT=${#line} COMP_TYPE=9 COMP_WORDS=($line) COMP_CWORD=1 COMPREPLY=()
+  _python_argcomplete gate
+  echo "${COMPREPLY[@]}"
+done
 """
     path = f"{ROOT / '.venv' / 'bin'}:{os.environ['PATH']}"
     done = subprocess.run(
-        ["bash", "-c", script, "bash", line],  # noqa: S607 - whichever bash there is
+        ["bash", "-c", script, "bash", *(line.format(out=tmp_path) for line in COMPLETED)],  # noqa: S607 - whichever bash there is
         env={**os.environ, "PATH": path},
         capture_output=True,
         text=True,
         timeout=60,
         check=True,
     )
-    assert [one for one in words.split() if one in done.stdout.split()] == words.split()
+    found = dict(zip(COMPLETED, map(str.split, done.stdout.splitlines()), strict=True))
+    wanted = {line: words.split() for line, words in COMPLETED.items()}
+    kept = {line: [one for one in wanted[line] if one in words] for line, words in found.items()}
+    assert kept == wanted
+    assert "eu" not in found["gate doctor --env moon --region "]
 
 
 @pytest.mark.parametrize("shell", ["zsh", "fish"])

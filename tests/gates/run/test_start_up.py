@@ -94,6 +94,17 @@ def test_the_gate_starts_its_child_without_any_client_library() -> None:
     assert modules & late(GATE_NEEDS) == set(), "import it where it is used, as view_for() does"
 
 
+def test_a_region_that_there_is_not_is_refused_before_the_doctor_is_loaded() -> None:
+    line = ["doctor", "--env", "local", "--region", "moon"]
+    refused = (
+        f"import sys; from gates.cli.main import main; assert main({line}, *[sys.stderr] * 2) == 64"
+    )
+    modules = loaded(
+        "-c", f"{refused}; print(); assert 'gates.doctor.look' not in sys.modules; {TELL}"
+    )
+    assert "pydantic" in modules
+
+
 def test_the_checks_are_collected_without_the_libraries_of_later_checks(plan: ChildPlan) -> None:
     command = plan.command()
     arguments = command[command.index("pytest") + 1 :]
