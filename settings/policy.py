@@ -20,6 +20,7 @@ from settings.monitoring import MonitoringPolicy, StoragePolicy
 from settings.network import CertificatePolicy, DnsPolicy
 from settings.objectives import MAX_WAIT_SECONDS, Objective
 from settings.people import DeploymentPolicy, PeoplePolicy, SignOffPolicy
+from settings.rollback import WAYS, RollbackPolicy
 from settings.sections import Seconds, Section, Text, doubled
 from settings.service import Availability
 
@@ -44,6 +45,8 @@ class Policy(Section):
     """What is counted of requests, and how many may be bad."""
     deployment: DeploymentPolicy | None = None
     """Without it a stopped deployment is not told what to undo, and no time is planned."""
+    rollback: RollbackPolicy | None = None
+    """Without it no way back can be planned."""
     data: DataPolicy | None = None
     """Without it nothing of the data is judged, so their checks say that they can't be."""
     storage: StoragePolicy = StoragePolicy()
@@ -68,6 +71,10 @@ class Policy(Section):
         checks = [check for one in self.objectives for check in (one.check, *one.also)]
         if doubled(checks):
             yield f"two objectives for {', '.join(doubled(checks))}; keep one of each"
+        timed = {} if self.deployment is None else self.deployment.rollback
+        for way in () if self.rollback is None else WAYS:
+            if way not in timed and way not in self.rollback.takes:
+                yield f"rollback.takes has no time for {way}; add it"
 
     def objective(self, check: str) -> Objective:
         """Return the objective of a check; raises LookupError when the policy has none."""
