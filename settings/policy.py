@@ -71,9 +71,9 @@ class Policy(Section):
         checks = [check for one in self.objectives for check in (one.check, *one.also)]
         if doubled(checks):
             yield f"two objectives for {', '.join(doubled(checks))}; keep one of each"
-        timed = {} if self.deployment is None else self.deployment.rollback
-        for way in () if self.rollback is None else WAYS:
-            if way not in timed and way not in self.rollback.takes:
+        if self.rollback is not None:
+            timed = {} if self.deployment is None else self.deployment.rollback
+            for way in sorted(set(WAYS) - {*timed, *self.rollback.takes}):
                 yield f"rollback.takes has no time for {way}; add it"
 
     def objective(self, check: str) -> Objective:

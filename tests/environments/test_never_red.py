@@ -72,6 +72,7 @@ CAN_BE_RED: dict[str, str] = {
         GeneratorLimits.clock_skew GeneratorLimits.lag_p99 GeneratorLimits.late
         GeneratorLimits.throttled_periods Objective.look_back PlannedPhase.planned
         RestoreTestPolicy.max_age RestoreTestPolicy.max_age_day_before RollbackLimit.sustained
+        RollbackPolicy.backup_max_age RollbackPolicy.takes
         Target.target_seconds VitalsPolicy.cls VitalsPolicy.inp VitalsPolicy.lcp
         VitalsPolicy.page_bytes VitalsPolicy.requests VitalsPolicy.worse_by""",
     "how finely is measured: what that leaves open is undecided": """
@@ -83,7 +84,7 @@ CAN_BE_RED: dict[str, str] = {
         AccessibilityPolicy.focus_pixels Flags.changes_within Limit.assumed_burst
         RollbackLimit.assumed_burst Target.assumed_burst""",
     "no check is decided by it": """
-        Lease.requests_per_second Load.accounts Load.max_rps LoadPolicy.run_time
+        Lease.requests_per_second Level.after Load.accounts Load.max_rps LoadPolicy.run_time
         Vendor.sla_minutes""",
 }
 """Numbers that have no value by which a check could never be red, by the reason for it."""

@@ -135,7 +135,9 @@ def choose(facts: Facts, policy: RollbackPolicy, planned: DeploymentPolicy | Non
     if unknown:
         return Choice(None, tuple(unknown))
     if not in_force:
-        return Choice(None, ("nothing of the release is in force, so there is nothing to take back",))
+        return Choice(
+            None, ("nothing of the release is in force, so there is nothing to take back",)
+        )
     if in_force == [SCHEMA] and facts.known(OLD_CODE_RUNS):
         return Choice(None, ("of the release only the schema is in force, and it may stay",))
     return _least_harmful(_candidates(facts, in_force, policy), facts, policy, planned)
@@ -148,7 +150,7 @@ def _candidates(
     back = {WAYS[part] for part in in_force if part in WAYS}
     if SCHEMA in in_force and not facts.known(OLD_CODE_RUNS):
         back |= {DATABASE, KUBERNETES}
-    harm = {method: rank for rank, method in enumerate(policy.order)}
+    harm: dict[str, int] = {method: rank for rank, method in enumerate(policy.order)}
     order = dict.fromkeys(step.way for step in policy.steps)
     ways = [tuple(way for way in order if way in back), (FORWARD,)]
     return sorted(ways, key=lambda one: max(harm.get(way, 0) for way in one))
@@ -184,7 +186,8 @@ def _least_harmful(
 def _plan(
     ways: tuple[str, ...], facts: Facts, policy: RollbackPolicy, planned: DeploymentPolicy | None
 ) -> Plan:
-    takes = {**policy.takes, **({} if planned is None else planned.rollback)}
+    takes: dict[str, float] = {str(way): seconds for way, seconds in policy.takes.items()}
+    takes |= {} if planned is None else planned.rollback
     steps = tuple(
         one for step in policy.steps if step.way in ways for one in _filled(step, facts.values)
     )
@@ -199,9 +202,7 @@ def _plan(
     )
 
 
-def _filled(
-    step: PlannedStep, values: Mapping[str, Sequence[Mapping[str, str]]]
-) -> Iterator[Step]:
+def _filled(step: PlannedStep, values: Mapping[str, Sequence[Mapping[str, str]]]) -> Iterator[Step]:
     common = dict(next(iter(values.get("plan", ())), {}))
     for item in values.get(step.each, ()):
         named = {**common, **item}

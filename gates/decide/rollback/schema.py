@@ -121,7 +121,9 @@ def _kind(statement: str, created: set[str]) -> Kind:
     if touched is not None and touched["table"] in created:
         return Kind.EXPAND
     if alters is not None:
-        return max((_first(one, _ACTIONS) for one in _parts(alters["actions"])), key=list(Kind).index)
+        return max(
+            (_first(one, _ACTIONS) for one in _parts(alters["actions"])), key=list(Kind).index
+        )
     return _first(statement, _STATEMENTS)
 
 
