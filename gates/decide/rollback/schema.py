@@ -83,7 +83,7 @@ def read(scripts: Mapping[str, str]) -> Migrated:
 
 _WORDS = {
     Kind.DATA: "changes rows",
-    Kind.UNKNOWN: "does what can't be told from its SQL",
+    Kind.UNKNOWN: "does what SQL alone does not settle",
     Kind.CONTRACT: "takes away or forbids what the version before uses",
 }
 
