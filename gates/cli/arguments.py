@@ -137,6 +137,15 @@ def _join(parser: argparse.ArgumentParser) -> None:
     _output(parser)
 
 
+def _verify(parser: argparse.ArgumentParser) -> None:
+    _runs(parser, "*")
+    parser.add_argument("--release", type=_release, metavar="V", help="all runs of a release")
+    parser.add_argument(
+        "--env", metavar="ENV", help="whose state and files are believed; the run's if left out"
+    )
+    _output(parser)
+
+
 def _runs(parser: argparse.ArgumentParser, number: str) -> None:
     newest = "" if number == "+" else "; the newest one if left out"
     what = f"a run's id, the beginning of it, or its folder{newest}"
@@ -215,6 +224,7 @@ ADDED: Mapping[str, Callable[[argparse.ArgumentParser], None]] = {
     "checks": _checks,
     "explain": _explain,
     "join": _join,
+    "verify": _verify,
     "report": _report,
     "status": _status,
     "notify": _notify,

@@ -25,6 +25,7 @@ COMMANDS = {
     "baseline": "before the deployment: keep how the platform is, for later checks to compare with",
     "checks": "what a gate would ask, who owns it, what a failure means",
     "join": "one verdict of the regions' runs",
+    "verify": "is what a run left what it measured, whole and unchanged?",
     "report": "the Allure report of runs, or of a release: one HTML file",
     "notify": "tell people of a verdict: Slack, Teams, PagerDuty, a webhook",
     "init": "propose an environment file from a live Prometheus",

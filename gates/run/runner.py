@@ -32,6 +32,7 @@ from gates.decide.scope import (
 from gates.decide.verdict import Verdict
 from gates.load import OUT, Checks, load_catalogue, load_policy
 from gates.run import lines, verdict
+from gates.run.bundle import Sealing
 from gates.run.child import ChildPlan, run_child
 from gates.run.executor import executor
 from gates.run.manifest import Manifest, Scenario, check_scenarios, manifest
@@ -258,6 +259,7 @@ class Runner:
             )
             # Within the block: a platform that was brought up for this run takes its state with it.
             self._conclude(asked, tuple(one for one in (problem, end.problem) if one))
+            self._seal(loaded)
 
     def _asked(
         self, loaded: Loaded, catalogue: Sequence[Row], checks: Checks, policy: Policy
@@ -339,6 +341,12 @@ class Runner:
         if forgotten is not None and forgotten not in problems:
             self._verdict = undecided
             self._decide(asked, (*problems, forgotten))
+
+    def _seal(self, loaded: Loaded) -> None:
+        """Leave the bundle of what was decided; a decision stands without it, and can't be verified."""
+        untold = Sealing(Checks.of(loaded.checks), loaded).seal(self.run_dir, self._verdict)
+        if untold is not None:
+            self._callbacks.note(untold)
 
     def _keep(self, asked: Asked, folded: Folded) -> str | None:
         """Add what was decided to the history; return why it could not be added, or None."""

@@ -34,7 +34,8 @@ MANIFEST = "manifest.json"
 OTHERS = ("pytest",)
 """Kinds of runs that come from another tool and decide nothing."""
 
-_RUN = re.compile(r"^\d{8}T\d{6}Z-(?P<kind>.+)-[0-9a-f]{6}$")
+RUN = re.compile(r"^\d{8}T\d{6}Z-(?P<kind>.+)-[0-9a-f]{6}$")
+"""How folders of runs are called."""
 
 
 class UnknownRunError(LookupError):
@@ -112,7 +113,7 @@ def newest_first(out: pathlib.Path = OUT) -> Iterator[Run]:
         sorted(out.iterdir(), key=lambda path: path.name, reverse=True) if out.is_dir() else []
     )
     for folder in folders:
-        match = _RUN.match(folder.name)
+        match = RUN.match(folder.name)
         if match and match["kind"] not in OTHERS and (folder / VERDICT).is_file():
             yield Run(folder)
 

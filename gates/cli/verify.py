@@ -1,0 +1,162 @@
+"""`gate verify [RUN|FOLDER…]`: holds what runs left against each other, the state and the requirements."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import dataclasses
+import datetime as dt
+import json
+import pathlib
+from collections.abc import Callable, Iterator, Sequence
+from typing import IO, Any
+
+from environments import loader
+from environments.loader import Loaded
+from environments.provider import ProviderError, environment
+from environments.store import StoreError
+from environments.yaml_file import RequestError
+from gates.cli.streams import teller
+from gates.decide.outcome import EXIT_CONFIGURATION, EXIT_OUR_FAILURE, EXIT_USAGE, Decision
+from gates.decide.release import Release
+from gates.load import OUT
+from gates.run import runs
+from gates.run.audit import Against, Audited, Finding, audited
+from gates.run.bundle import NAME
+from gates.run.runs import VERDICT
+from probes.observation import utc_now
+from reports.texts import drawn
+from settings.environment import Environment
+
+
+def run(
+    arguments: argparse.Namespace, stdout: IO[str], stderr: IO[str], now: dt.datetime | None = None
+) -> int:
+    """Verify runs and print what differs; return what they decided where nothing does.
+
+    20 where anything differs, 78 where only what they are held against is not the same any more, 64
+    where no run is meant. Of several runs the last of each question counts, and the worst of these.
+    """
+    tell = teller(stderr, "gate verify")
+    with contextlib.ExitStack() as stack:
+        places = _Places(arguments.env, now or utc_now(), stack, tell)
+        try:
+            folders, whole = _folders(arguments)
+            found = [audited(one, places.of) for one in folders]
+            found += places.missing(found) if whole else []
+        except (runs.UnknownRunError, RequestError) as exc:
+            tell(str(exc))
+            return EXIT_USAGE
+        except ProviderError as exc:
+            tell(str(exc))
+            return EXIT_OUR_FAILURE
+    if arguments.output == "json":
+        stdout.write(f"{json.dumps([dataclasses.asdict(one) for one in found], indent=1)}\n")
+    else:
+        stdout.write(drawn("audit.txt.j2", str, found=found))
+    return _exit_code(found)
+
+
+class _Places:
+    """What runs are held against, by environment; each is read once."""
+
+    def __init__(
+        self,
+        env: str | None,
+        now: dt.datetime,
+        stack: contextlib.ExitStack,
+        tell: Callable[[str], None],
+    ) -> None:
+        self._env, self._now, self._stack, self._tell = env, now, stack, tell
+        self._known: dict[str, Against] = {}
+
+    def of(self, about: Any) -> Against:
+        """Return what a run is held against; raises ConfigurationError, RequestError, ProviderError.
+
+        A run may name one of our environments. A file that it names may have come with it, and its state
+        would bear out anything.
+        """
+        name = self._env or about["asked_as"]
+        if self._env is None and name not in loader.names():
+            raise RequestError(
+                f"run {about['run']} was asked of “{name}”, which is none of the environments here; say "
+                "with --env which file is to be believed."
+            )
+        if name not in self._known:
+            self._known[name] = Against(self._loaded(name), self._now)
+        return self._known[name]
+
+    def _loaded(self, name: str) -> Loaded:
+        """Return an environment without its secrets, which whoever verifies need not have."""
+        described = loader.find(name)
+        if isinstance(described, Environment):
+            return Loaded(described, loader.path_of(name), {}, loader.checks_of(name))
+        return self._stack.enter_context(environment(name, None, self._tell))
+
+    def missing(self, found: Sequence[Audited]) -> list[Audited]:
+        """Return the runs that the state knows of these releases, and whose folders are not here."""
+        had = {one.run for one in found}
+        releases = {one.question[1] for one in found if one.question}
+        return [
+            Audited(record["run"], record["decision"], Decision.HOLD.exit_code, (_GONE,))
+            for against in self._known.values()
+            for release in sorted(releases)
+            for record in _records(against, release)
+            if record["run"] not in had
+        ]
+
+
+_GONE = Finding(NAME, "is in the environment's state, and the run's folder is not here")
+
+
+def _records(against: Against, release: str) -> Sequence[Any]:
+    try:
+        return against.chain(release)
+    except StoreError:
+        return ()  # each run says so itself
+
+
+def _folders(arguments: argparse.Namespace) -> tuple[list[pathlib.Path], bool]:
+    """Return the runs' folders, the oldest first, and whether they are to be all that there are.
+
+    Raises UnknownRunError, RequestError.
+    """
+    out = arguments.out or OUT
+    if arguments.release is not None:
+        if arguments.run:
+            raise RequestError("give either RUN or --release, not both.")
+        release = Release.parse(arguments.release).tag
+        return list(_all(out, f"of {release} ", release)), True
+    given = [pathlib.Path(one) for one in arguments.run]
+    if len(given) == 1 and given[0].is_dir() and not (given[0] / VERDICT).exists():
+        if not (given[0] / NAME).exists():
+            return list(_all(given[0], "")), True
+        return given, False
+    named = [one.parent if one.name == NAME else one for one in given]
+    return [runs.find(str(one), out).path for one in named] or [runs.find(None, out).path], False
+
+
+def _all(folder: pathlib.Path, what: str, release: str | None = None) -> Iterator[pathlib.Path]:
+    found = [one for one in runs.newest_first(folder) if _wanted(one, release)][::-1]
+    if not found:
+        raise runs.UnknownRunError(f"there is no run {what}in {loader.shown(folder)}.")
+    yield from (one.path for one in found)
+
+
+def _wanted(one: runs.Run, release: str | None) -> bool:
+    """Tell whether a run is to be verified; one that can't be read is."""
+    try:
+        record = one.record()
+    except runs.UnreadableRunError:
+        return True
+    return record.get("state") != "refused" and release in (None, record.get("release"))
+
+
+def _exit_code(found: Sequence[Audited]) -> int:
+    wrong = [one.exit_code for one in found if one.findings]
+    if wrong:
+        only_configuration = set(wrong) == {EXIT_CONFIGURATION}
+        return EXIT_CONFIGURATION if only_configuration else Decision.HOLD.exit_code
+    last = {one.question: one for one in sorted(found, key=lambda one: one.started_at)}
+    codes = [one.exit_code for one in last.values()]
+    return max(codes, key=(0, 20, 10).index)

@@ -1,0 +1,340 @@
+"""Verifies a run by its bundle: files, lines, requirements, place in the chain, age.
+
+Whatever differs is a finding that names the file; a run with one is not GO, whatever it says.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime as dt
+import functools
+import hashlib
+import json
+import pathlib
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from environments.loader import Loaded
+from environments.store import StoreError
+from environments.yaml_file import ConfigurationError
+from gates.decide.catalogue import Row
+from gates.decide.history import CLOCKS_DIFFER
+from gates.decide.outcome import EXIT_CONFIGURATION, Decision
+from gates.decide.scope import gate_of
+from gates.decide.verdict import Verdict
+from gates.load import Checks, load_catalogue
+from gates.run import bundle, refold
+from gates.run.bundle import ASKED, ENDED, NAME, QUESTION
+from gates.run.opened import STRANGE, Json, NotABundleError, Opened, opened
+from gates.run.runs import MANIFEST, RUN, VERDICT
+from steps.kit.chain import Record
+from steps.kit.request import EVENTS
+
+_HELD_AGAINST = ("environment", "catalogue", "features", "steps", "policy")
+_LIST_OF = {
+    "PASS": "passedTests",
+    "WARNED": "warnedTests",
+    "FAIL": "failedTests",
+    **dict.fromkeys(("INCONCLUSIVE", "ERROR", "DOUBLED"), "undecidedTests"),
+    "MISSING": "missingTests",
+    "NOT_APPLICABLE": "notApplicableTests",
+}
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Finding:
+    """What differs, and in which file."""
+
+    file: str
+    sentence: str
+    configuration: bool = False
+    """Whether the run may be sound, and what it is held against is not the same any more."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Audited:
+    """What came of verifying a run."""
+
+    run: str
+    decision: str | None
+    """What it says, whether that holds or not."""
+    exit_code: int
+    """Its own where nothing was found, else 20, or 78 where only the configuration differs."""
+    findings: tuple[Finding, ...]
+    question: tuple[Any, ...] = ()
+    """What was asked of what: a later run of the same takes its place."""
+    started_at: str = ""
+
+
+class Against:
+    """What the runs of one environment are held against, each read once."""
+
+    def __init__(self, loaded: Loaded, now: dt.datetime) -> None:
+        self.loaded, self.now = loaded, now
+        self._chains: dict[str, tuple[Record, ...]] = {}
+
+    @functools.cached_property
+    def configuration(self) -> Mapping[str, str]:
+        """The digests of the files here, by name."""
+        checks = Checks.of(self.loaded.checks)
+        here = [bundle.environment_file(self.loaded), *bundle.asked_by(checks)]
+        return {one["name"]: one["digest"]["sha256"] for one in here}
+
+    @functools.cached_property
+    def rows(self) -> tuple[Row, ...]:
+        """All requirements; raises ConfigurationError."""
+        return load_catalogue(Checks.of(self.loaded.checks).features)
+
+    def chain(self, release: str) -> tuple[Record, ...]:
+        """Return what the state says of a release's runs; raises StoreError."""
+        if release not in self._chains:
+            self._chains[release] = bundle.chain_of(self.loaded, release).records()
+        return self._chains[release]
+
+
+def audited(folder: pathlib.Path, against: Callable[[Json], Against]) -> Audited:
+    """Verify one run; what its folder or the state holds is never raised."""
+    try:
+        found = opened(folder)
+    except NotABundleError as exc:
+        return _not_verified(folder.name, {}, [Finding(NAME, str(exc))])
+    about = found.about
+    try:
+        findings = [*_findings(folder, found, against(about))]
+    except ConfigurationError as exc:
+        findings = [Finding("configuration", one, configuration=True) for one in exc.sentences]
+    except STRANGE as exc:
+        findings = [Finding(NAME, f"holds another thing than a gate writes: {type(exc).__name__}")]
+    if findings:
+        return _not_verified(folder.name, about, findings)
+    question = tuple(about["question"][key] for key in QUESTION)
+    return Audited(
+        run=about["run"],
+        decision=about["decision"],
+        exit_code=refold.CODES[about["decision"]],
+        findings=(),
+        question=(about["environment"], about["release"], *question, *sorted(about["regions"])),
+        started_at=about["started_at"],
+    )
+
+
+def _not_verified(name: str, about: Json, findings: Sequence[Finding]) -> Audited:
+    only_configuration = all(one.configuration for one in findings)
+    code = EXIT_CONFIGURATION if only_configuration else Decision.HOLD.exit_code
+    decision = about.get("decision")
+    return Audited(name, decision if decision in refold.CODES else None, code, tuple(findings))
+
+
+def _findings(folder: pathlib.Path, found: Opened, against: Against) -> Iterator[Finding]:
+    changed = tuple(_files(folder, found))
+    yield from changed
+    yield from _chained(found, against)
+    if changed:
+        return  # what a changed file says is nobody's word any more
+    verdict = json.loads((folder / VERDICT).read_bytes())
+    yield from _retold(found.about, verdict)
+    yield from _folded(folder, found, verdict)
+    yield from _required(folder, found.about, verdict)
+    yield from _due(found.about, verdict, against)
+    yield from _configured(found, against)
+    yield from _aged(found.about, against)
+    for source in found.about["joined"]:
+        yield from _source(folder.parent / source["run"], source, against)
+
+
+def _files(folder: pathlib.Path, found: Opened) -> Iterator[Finding]:
+    """Yield each file that is not as the run left it, is gone, or was not there."""
+    files = (one for one in found.statement["subject"] if "annotations" not in one)
+    said = {one["name"]: one["digest"]["sha256"] for one in files}
+    there = {path.relative_to(folder).as_posix(): path for path in bundle.files_in(folder)}
+    for name in sorted(said.keys() | there.keys()):
+        if name not in there:
+            yield Finding(name, "is missing: the run left it")
+        elif name not in said:
+            yield Finding(name, "was not left by the run")
+        elif there[name].is_symlink() or not there[name].is_file():
+            yield Finding(name, "is not a file any more")
+        elif _digest(there[name]) != said[name]:
+            yield Finding(name, "was changed: it is not what the run left")
+    if RUN.match(folder.name) and folder.name != found.about["run"]:
+        yield Finding(NAME, f"is of run {found.about['run']}, in the folder of {folder.name}")
+
+
+def _retold(about: Json, verdict: Json) -> Iterator[Finding]:
+    """Yield where the bundle says something else than the verdict."""
+    for key in (*ENDED, *ASKED):
+        if about[key] != verdict.get(key):
+            yield Finding(VERDICT, f"says {key} {verdict.get(key)}, {NAME} says {about[key]}")
+    for key in QUESTION:
+        if about["question"][key] != verdict.get(key):
+            yield Finding(VERDICT, f"answers another question than {NAME}: {key}")
+
+
+def _folded(folder: pathlib.Path, found: Opened, verdict: Json) -> Iterator[Finding]:
+    """Yield where lines, verdict and bundle lead to different decisions."""
+    about = found.about
+    lines = refold.measured(_lines(folder, about))
+    held = any(one["check"] is None and one["region"] is None for one in verdict["reasons"])
+    own = refold.opinion(
+        refold.Question(about["requirements"], tuple(about["regions"]), held), lines
+    )
+    decision = "HOLD" if about["state"] == "interrupted" else own.decision
+    if about["decision"] != decision:
+        yield Finding(EVENTS, f"leads to {decision}, {VERDICT} says {about['decision']}")
+    if about["exit_code"] != refold.CODES[decision]:
+        yield Finding(VERDICT, f"has exit code {about['exit_code']}, not that of {decision}")
+    if about["state"] not in ("complete", "interrupted"):
+        yield Finding(VERDICT, f"is of a run that did not end: {about['state']}")
+    for region, word in own.regions.items():
+        if about["regions"][region] != word:
+            yield Finding(EVENTS, f"leads to {word} in {region}, not {about['regions'][region]}")
+    reds = {(one["check"], one["region"], one["outcome"]) for one in verdict["reasons"]}
+    for check, region, word in sorted(own.reds ^ {one for one in reds if one[0] is not None}):
+        yield Finding(EVENTS, f"and {VERDICT} disagree on {check} {word} in {region}")
+    yield from _judged(lines, verdict)
+    yield from _listed(found, own, decision)
+
+
+def _lines(folder: pathlib.Path, about: Json) -> list[bytes]:
+    """Return the lines of a run, or of the runs that it was joined from."""
+    folders = [folder.parent / one["run"] for one in about["joined"]] or [folder]
+    return [(one / EVENTS).read_bytes() for one in folders if (one / EVENTS).is_file()]
+
+
+def _judged(lines: refold.Measured, verdict: Json) -> Iterator[Finding]:
+    """Yield each cell of the verdict that shows other judgements than were measured."""
+    for check in verdict["checks"]:
+        for region, result in check["regions"].items():
+            runs = lines.cells.get((check["id"], region), [])
+            shown = [one for one in result["judgements"] if one["rule"] != "applies_if"]
+            if shown != [one for run in runs for one in run]:
+                yield Finding(EVENTS, f"and {VERDICT} differ on {check['id']} in {region}")
+
+
+def _listed(found: Opened, own: refold.Opinion, decision: str) -> Iterator[Finding]:
+    """Yield where the lists of the statement are not what was measured."""
+    about = found.about
+    advisory = {row["id"] for row in about["requirements"] if row["on_fail"] == "advisory"}
+    lists: dict[str, set[str]] = {name: set() for name in _LIST_OF.values()}
+    for (check, region), word in own.words.items():
+        warned = check in advisory and word not in ("PASS", "NOT_APPLICABLE")
+        lists[_LIST_OF["WARNED" if warned else word]].add(f"{check}/{region}")
+    for name, wanted in lists.items():
+        if sorted({**found.predicate, **about}[name]) != sorted(wanted):
+            yield Finding(NAME, f"lists other {name} than were measured")
+    good = "WARNED" if lists["warnedTests"] else "PASSED"
+    if found.predicate["result"] != (good if decision == "GO" else "FAILED"):
+        yield Finding(NAME, f"says {found.predicate['result']} of a run that is {decision}")
+
+
+def _required(folder: pathlib.Path, about: Json, verdict: Json) -> Iterator[Finding]:
+    """Yield where verdict, manifest and bundle list different requirements."""
+    stated, shown = _stated(about["requirements"]), _stated(verdict["checks"])
+    if stated != shown or len(stated) != len(about["requirements"]):
+        yield Finding(NAME, f"lists other requirements than {VERDICT}")
+    if about["joined"]:
+        return
+    asked = json.loads((folder / MANIFEST).read_bytes())
+    if sorted(asked["checks"]) != sorted(one for one, row in stated.items() if row[2]):
+        yield Finding(MANIFEST, f"lists other checks than {NAME}")
+    if sorted(asked["regions"]) != sorted(about["regions"]):
+        yield Finding(MANIFEST, f"lists other regions than {NAME}")
+
+
+def _stated(rows: Iterable[Json]) -> dict[str, tuple[str, str, bool]]:
+    """Return what each requirement means, where, and whether it applies."""
+    return {
+        row["id"]: (row["on_fail"], row["stage"], row["not_applicable"] is None) for row in rows
+    }
+
+
+def _due(about: Json, verdict: Json, against: Against) -> Iterator[Finding]:
+    """Yield where a run answered for something else than the catalogue asks here."""
+    small = {**verdict, "checks": [], "reasons": [], "advisories": [], "suites": []}
+    gate = gate_of(Verdict.from_record(small))
+    scope = gate.scope(against.rows, switched=bool(verdict["traffic_switched_at"]))
+    stated = _stated(about["requirements"])
+    wanted = {
+        row.id: (row.on_fail.value, scope.stages[row.id].value, row.applies(about["sections"]))
+        for row in scope.only(about["only"]).rows
+    }
+    for check in sorted(wanted.keys() | stated.keys()):
+        if wanted.get(check) != stated.get(check):
+            sentence = f"and {NAME} differ on {check}"
+            yield Finding("features/catalogue.csv", sentence, configuration=True)
+    loaded = against.loaded
+    if about["environment"] != loaded.settings.name:
+        yield Finding(NAME, f"is of {about['environment']}, not of {loaded.settings.name}")
+    if about["sections"] != sorted(loaded.sections):
+        sentence = "has other sections than the run was asked about"
+        yield Finding(loaded.path.name, sentence, configuration=True)
+
+
+def _configured(found: Opened, against: Against) -> Iterator[Finding]:
+    """Yield each file of the configuration that differs from the one that a run was asked by."""
+    said = {
+        one["name"]: one["digest"]["sha256"]
+        for one in found.predicate["configuration"]
+        if one.get("annotations", {}).get("kind") in _HELD_AGAINST
+    }
+    here = against.configuration
+    for name in sorted(said.keys() | here.keys()):
+        if said.get(name) != here.get(name):
+            sentence = "is not the file here that the run was asked by"
+            yield Finding(name, sentence, configuration=True)
+
+
+def _chained(found: Opened, against: Against) -> Iterator[Finding]:
+    """Yield why the state does not bear a bundle out."""
+    about = found.about
+    try:
+        records = against.chain(about["release"])
+    except StoreError as exc:
+        yield Finding(NAME, f"can't be held against the environment's state: {exc}")
+        return
+    mine = [one for one in records if one["run"] == about["run"]]
+    if len(mine) != 1:
+        yield Finding(NAME, f"is {len(mine)} times in the environment's state, wanted once")
+        return
+    record = mine[0]
+    if record["bundle"] != found.digest:
+        yield Finding(NAME, "was changed: the environment's state names another one of this run")
+    if about["chain"] != {"number": record["number"], "previous": record["previous"]}:
+        yield Finding(NAME, "names another run before it than the environment's state")
+    if about["decision"] == "GO":
+        yield from _superseded(about, records[record["number"] :])
+
+
+def _superseded(about: Json, later: Iterable[Record]) -> Iterator[Finding]:
+    """Yield the later runs of the same question that took a GO back."""
+    for one in later:
+        same = all(one[key] == about["question"][key] for key in QUESTION)
+        back = {where for where, said in one["regions"].items() if said != "GO"}
+        if same and back & about["regions"].keys():
+            said = f"run {one['run']} asked the same later and said {one['decision']}"
+            yield Finding(NAME, f"is out of date: {said}")
+
+
+def _aged(about: Json, against: Against) -> Iterator[Finding]:
+    """Yield what is wrong with a run's times."""
+    began, ended = (dt.datetime.fromisoformat(about[key]) for key in ("started_at", "finished_at"))
+    if ended < began:
+        yield Finding(NAME, "says that the run ended before it began")
+    if ended - against.now > CLOCKS_DIFFER:
+        yield Finding(NAME, f"says that the run ended at {ended}, which is still to come")
+
+
+def _source(folder: pathlib.Path, source: Json, against: Against) -> Iterator[Finding]:
+    """Yield what is wrong with a run that was joined, and whether it is the one that was."""
+    if not (folder / VERDICT).is_file():
+        yield Finding(source["run"], "was joined, and its folder is not beside this one")
+        return
+    for name, key in ((VERDICT, "verdict"), (NAME, "bundle")):
+        if source.get(key) != _digest(folder / name):
+            yield Finding(f"{source['run']}/{name}", "is not the file that was joined")
+    for one in audited(folder, lambda _: against).findings:
+        yield dataclasses.replace(one, file=f"{source['run']}/{one.file}")
+
+
+def _digest(path: pathlib.Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()

@@ -1,0 +1,148 @@
+"""A second opinion on a run: its lines read and folded by other code than that which decided it.
+
+It shares no reader and no fold with the gate, knows JSON alone, and asks the lines as they lie on disk.
+Whatever it can't read is a finding, and never a PASS.
+"""
+
+from __future__ import annotations
+
+import collections
+import dataclasses
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+BADNESS = ("GO", "HOLD", "NO_GO", "STOP", "ROLLBACK")
+CODES = {"GO": 0, "HOLD": 20, "NO_GO": 10, "STOP": 10, "ROLLBACK": 10}
+_WORSE = ("NOT_APPLICABLE", "PASS", "INCONCLUSIVE", "ERROR", "FAIL")
+_ASKS = ("advisory", "hold", "stop", "rollback")
+_SPARED = ("PASS", "NOT_APPLICABLE")
+Cell = tuple[str, str]
+"""A check and a region."""
+Runs = list[list[Mapping[str, Any]]]
+"""What each run of a check judged in a region."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Measured:
+    """What the lines say."""
+
+    cells: Mapping[Cell, Runs]
+    faults: tuple[str, ...]
+    """Of the run itself: what its process said went wrong, and lines that say nothing."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Opinion:
+    """What follows from the lines."""
+
+    decision: str
+    regions: Mapping[str, str]
+    words: Mapping[Cell, str]
+    reds: frozenset[tuple[str, str, str]]
+    """Check, region and word of what is not good and counts."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Question:
+    """What had to be answered, and in which regions."""
+
+    rows: Sequence[Mapping[str, Any]]
+    """Each with id, on_fail, stage and, where it does not apply, the rule."""
+    regions: Sequence[str]
+    held: bool
+    """Whether something besides the lines keeps the run from being GO, such as an earlier phase."""
+
+
+def measured(files: Iterable[bytes]) -> Measured:
+    """Read the lines of one or several files."""
+    cells: dict[Cell, Runs] = collections.defaultdict(list)
+    faults: list[str] = []
+    for data in files:
+        # What stands behind the last line's end is torn: its check did not end.
+        for number, line in enumerate(data.split(b"\n")[:-1], start=1):
+            try:
+                _take(json.loads(line) if line else {"event": ""}, cells, faults)
+            except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+                faults.append(f"line {number} can't be read")
+    return Measured(dict(cells), tuple(faults))
+
+
+def opinion(asked: Question, found: Measured) -> Opinion:
+    """Fold again: each row once in each region, good or worse, and the worst of all."""
+    known = {(row["id"], region) for row in asked.rows for region in asked.regions}
+    held = asked.held or bool(found.faults) or not found.cells.keys() <= known
+    words: dict[Cell, str] = {}
+    reds: set[tuple[str, str, str]] = set()
+    regions: dict[str, str] = {}
+    for region in asked.regions:
+        said, passed = ["HOLD"] if held else [], False
+        for row in asked.rows:
+            cell = row["id"], region
+            runs = _runs(row, found.cells.get(cell, []))
+            words[cell] = _word(runs)
+            for word, decision in _against(row, runs):
+                said.append(decision)
+                reds |= {(*cell, word)} if row["on_fail"] != "advisory" else set()
+            passed |= row["on_fail"] != "advisory" and words[cell] == "PASS"
+        regions[region] = _worst(said) if passed or set(said) - {"GO"} else "HOLD"
+    everywhere = [*regions.values(), *(["HOLD"] if held or not regions else [])]
+    return Opinion(_worst(everywhere), regions, words, frozenset(reds))
+
+
+def _take(event: Mapping[str, Any], cells: dict[Cell, Runs], faults: list[str]) -> None:
+    if event["event"] == "problem":
+        faults.append(str(event["sentence"]))
+    if event["event"] != "check_finished":
+        return
+    judged = {region: noted["judgements"] for region, noted in event["regions"].items()}
+    said = {one["outcome"] for found in judged.values() for one in found}
+    unknown = sorted(said - {*_WORSE[1:]})
+    faults += [f"{event['check']} says {word}, which no check can" for word in unknown]
+    for region, found in judged.items():
+        cells[event["check"], region].append(found)
+
+
+def _runs(row: Mapping[str, Any], runs: Runs) -> Runs:
+    """Return what a check judged; that it does not apply counts as one run of it."""
+    return [*runs, [{"outcome": "NOT_APPLICABLE"}]] if row["not_applicable"] else runs
+
+
+def _word(runs: Runs) -> str:
+    outcomes = [one["outcome"] for run in runs for one in run]
+    if not outcomes:
+        return "MISSING"
+    return "DOUBLED" if len(runs) > 1 else max(outcomes, key=_rank)
+
+
+def _against(row: Mapping[str, Any], runs: Runs) -> Iterator[tuple[str, str]]:
+    """Yield each word that speaks against a check in a region, and what it decides."""
+    judged = [one for run in runs for one in run]
+    if not judged or len(runs) > 1:
+        missing = "DOUBLED" if judged else "MISSING"
+        yield missing, "GO" if row["on_fail"] == "advisory" else "HOLD"
+    for one in judged:
+        if one["outcome"] not in _SPARED:
+            yield one["outcome"], _decided(row, one)
+
+
+def _decided(row: Mapping[str, Any], judgement: Mapping[str, Any]) -> str:
+    if row["on_fail"] == "advisory":
+        return "GO"
+    if judgement["outcome"] != "FAIL":
+        return "HOLD"
+    if row["stage"] == "before the deployment":
+        return "NO_GO"
+    asks = min(judgement.get("means") or row["on_fail"], row["on_fail"], key=_ASKS.index)
+    if asks in ("advisory", "hold"):
+        return "HOLD"
+    return "ROLLBACK" if row["stage"] == "carrying traffic" else "STOP"
+
+
+def _rank(outcome: str) -> int:
+    """Return how bad an outcome is; one that nobody knows is the worst."""
+    return _WORSE.index(outcome) if outcome in _WORSE else len(_WORSE)
+
+
+def _worst(decisions: Iterable[str]) -> str:
+    return max(decisions, key=BADNESS.index, default="GO")
