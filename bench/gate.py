@@ -39,7 +39,6 @@ PHASES = range(1, 8)
 _PHASE_SECONDS, _PHASES_SECONDS = 10.0, 90.0
 _LONGER_PHASES = {3: 30.0, 4: 40.0}
 """Phase 3 waits for samples; phase 4's journeys in a browser may take 30 s."""
-"""Phase 3 waits for samples."""
 _LOCAL = ("--env", "local")
 
 

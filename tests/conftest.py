@@ -13,6 +13,7 @@ import pytest
 
 import probes
 from reports import verdict
+from sandbox.core import browser as sandbox_browser
 from sandbox.core.state import StateDirectory
 from tests.environments.files import SECRETS
 from tests.golden import said  # noqa: F401 - a fixture
@@ -99,8 +100,9 @@ def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[probes.browser.Browser]:
-    """Return a browser that starts at its first use."""
-    with contextlib.closing(probes.browser.Browser()) as one:
+    """Return the local platform's browser, which starts at its first use."""
+    sandbox_browser.find(print)
+    with contextlib.closing(probes.browser.Browser(executable=sandbox_browser.path())) as one:
         yield one
 
 

@@ -99,6 +99,17 @@ def launch(
     return browser
 
 
+def version(started: Browser) -> str:
+    """Return a browser's name and version, and of Chromium whether it is the build without windows."""
+    named = f"{started.browser_type.name} {started.version}"
+    if started.browser_type.name != "chromium":
+        return named
+    session = started.new_browser_cdp_session()
+    product = session.send("Browser.getVersion")["product"]
+    session.detach()
+    return f"{named} (headless shell)" if product.startswith("Headless") else named
+
+
 def _no_browser(sentence: str, kind: str) -> FoundError:
     return FoundError(
         Failure(FailureKind.OUR_FAULT, f"There is no {kind} to look with: {sentence}.", "start")

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from playwright.sync_api import Error, TimeoutError  # noqa: A004 - Playwright's own name
 from pydantic import SecretStr
 
-from probes.browser import evidence
+from probes.browser import evidence, program
 from probes.browser.events import Event, Watcher
 from probes.browser.worker import Browser
 from probes.observation import (
@@ -154,7 +154,7 @@ class _Visit(Generic[T]):
     def run(self, started: Started, deadline: Deadline) -> Visited[T]:
         """Open, walk, keep what there is to keep; nothing of the context is left."""
         self.short = deadline.remaining_seconds() < self.seconds - _GRACE_SECONDS
-        version = f"{started.browser_type.name} {started.version}"
+        version = program.version(started)
         watcher = Watcher(self.look.site, self._answered_here)
         options = {"accept_downloads": False, "service_workers": "block", **self.look.options}
         context = started.new_context(**options)

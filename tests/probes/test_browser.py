@@ -29,6 +29,7 @@ from probes.browser import (
     key_of,
     program,
     visit,
+    worker,
 )
 from probes.observation import Deadline, FailureKind, Observation
 from tests.golden import Said
@@ -115,7 +116,12 @@ def test_a_page_is_opened_and_walked_through(browser: Browser) -> None:
     )
     assert observed.brought().value == "Hello"
     assert {one.kind for one in observed.brought().events} <= {"long task"}
-    assert observed.brought().browser.startswith("chromium ")
+    named, built = (
+        observed.brought().browser,
+        pathlib.Path(f"/proc/{browser._pids[0]}/exe").readlink(),
+    )
+    assert named.startswith("chromium ")
+    assert named.endswith(" (headless shell)") is ("headless-shell" in built.name)
     assert [name for name, seconds in observed.phases.items() if seconds] == [
         "start",
         "open",
@@ -336,7 +342,7 @@ def test_a_browser_that_dies_is_a_failure_of_the_instrument(
     said(told(visited(browser, page(""), walk)))
     visited(browser, page(""))
     kill(0, browser)
-    wait_until(lambda: not pathlib.Path(f"/proc/{browser._pids[0]}/exe").exists(), "it is gone")
+    wait_until(lambda: not worker._parent(browser._pids[0]), "it is gone")
     assert visited(browser, page("")).brought().value == "A page"
 
 
