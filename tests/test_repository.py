@@ -58,7 +58,7 @@ def _at(path: pathlib.Path, line: int) -> str:
 
 def test_every_package_of_the_checkout_is_looked_at() -> None:
     packages = {path.relative_to(ROOT).parts[0] for path in PYTHON if path.parent != ROOT}
-    assert packages == {*PRODUCT, "examples", "tests"}
+    assert packages == {*PRODUCT, "deploy", "examples", "tests"}
 
 
 def test_no_function_is_longer_than_a_screen() -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import importlib.resources
 import json
 import os
 import pathlib
 import re
+import shutil
 import stat
 import subprocess
 from collections.abc import Iterator
@@ -19,6 +21,7 @@ from kubernetes.client import models
 
 from tests.checkout import ROOT
 from tests.deploy.kubectl import kustomize
+from tests.probes.servers import answer, serving
 from tests.tables import cases
 
 CI = ROOT / "deploy" / "ci"
@@ -67,16 +70,17 @@ class Pipeline:
         program.chmod(program.stat().st_mode | stat.S_IXUSR)
         self.asked, self.outputs, self.page = (folder / one for one in ("asked", "outputs", "page"))
 
-    def run(self, service: Any, code: int, decision: str, **more: str) -> int:
+    def run(self, service: Any, code: int, decision: str, env: str = "prod", **more: str) -> int:
         """Run a service's script; return its exit code."""
         shell, script = service()
+        script = script.replace("--env prod", f"--env {env}")
         told = {
             "ASKED": "post-deploy --window 15m",
             "ASKED_OF_IT": str(self.asked),
             "CI_COMMIT_TAG": "v1.2.0",
             "CODE": str(code),
             "DECISION": decision,
-            "ENVIRONMENT": "prod",
+            "ENVIRONMENT": env,
             "GATE_EVIDENCE": str(self.folder / "evidence"),
             "GITHUB_ACTION_PATH": str(CI / "github"),
             "PATH": f"{self.folder}:{os.environ['PATH']}",
@@ -135,6 +139,52 @@ def test_a_page_of_github_shows_the_verdict_and_nothing_in_an_argument_is_a_comm
     assert not (ROOT / "ran").exists()
 
 
+PROJECT = {
+    "checks/features/catalogue.csv": """id,phase,when,owner,severity,smoke,on_fail,applies_if
+WEB-1,post-deploy,15m,web,normal,no,rollback,
+""",
+    "checks/features/web.feature": """Feature: Web
+  @WEB-1
+  Scenario: The site answers
+    When the liveness endpoint of the site is read in every region
+    Then it answers with status 200 and JSON
+""",
+    "environment.yaml": """schema: 1
+name: web
+owner: web
+time_scale: 60
+checks: checks
+traffic: {switched_at: %s}
+regions:
+  eu: {services: {site: "%s"}, prometheus: "http://127.0.0.1:9"}
+services: {site: {replicas: 1, health: {liveness: {path: /}}}}
+prometheus: {job: site, scrape_interval: 15s}
+""",
+}
+
+
+@cases("service status code decision", {
+    "GO on GitHub": (github, "200 OK", 0, "GO"),
+    "ROLLBACK on GitLab": (gitlab, "404 Not Found", 10, "ROLLBACK"),
+    "HOLD on Jenkins": (jenkins, "401 Unauthorized", 20, "HOLD"),
+})  # fmt: skip
+def test_the_real_gate_ends_a_job_as_it_decided(
+    pipeline: Pipeline, service: Any, status: str, code: int, decision: str
+) -> None:
+    shutil.copytree(ROOT / "examples/plain-web/checks/policy", pipeline.folder / "checks/policy")
+    with serving(answer(b"{}", status=status)) as server:
+        for name, text in PROJECT.items():
+            path = pipeline.folder / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            switched = f"{dt.datetime.now(dt.UTC) - dt.timedelta(hours=1):%Y-%m-%dT%H:%M:%SZ}"
+            path.write_text(text % (switched, server.url) if path.suffix == ".yaml" else text)
+        there, gate = str(pipeline.folder / "environment.yaml"), str(ROOT / ".venv/bin/gate")
+        assert pipeline.run(service, 0, "", there, GATE=gate) == code, pipeline.said
+    (run,) = pipeline.folder.glob("evidence/*/*/verdict.json")
+    assert json.loads(run.read_text())["decision"] == decision
+    assert f"gate.sh: {decision}" in pipeline.said
+
+
 def test_the_real_gate_is_refused_what_is_still_to_be_edited(tmp_path: pathlib.Path) -> None:
     line = [str(CI / "gate.sh"), "post-deploy", "--env", "prod", "--release", "v1.2.0"]
     files = {"GITHUB_OUTPUT": str(tmp_path / "o"), "GITHUB_STEP_SUMMARY": str(tmp_path / "page")}
@@ -167,14 +217,18 @@ def test_a_file_is_as_its_service_reads_it(schema: str, name: str) -> None:
     assert list(validator.iter_errors(broken))
 
 
+def rendered(folder: str) -> Iterator[dict[str, Any]]:
+    """Yield what a folder renders to; each is what the API's type of it holds."""
+    for one in yaml.safe_load_all(kustomize(CI / folder)):
+        kind = getattr(models, f"V1{one['kind']}")
+        read = kind.model_validate(one).model_dump(mode="json", by_alias=True, exclude_none=True)
+        assert read == one
+        yield one
+
+
 def pods() -> Iterator[tuple[str, Any]]:
     """Yield the template of each pod that is offered, by where it stands."""
-    for one in yaml.safe_load_all(kustomize(CI / "kubernetes")):
-        kind = getattr(models, f"V1{one['kind']}")
-        assert (
-            kind.model_validate(one).model_dump(mode="json", by_alias=True, exclude_none=True)
-            == one
-        )
+    for one in rendered("kubernetes"):
         if one["kind"] == "Job":
             yield "Job", one["spec"]
         if one["kind"] == "CronJob":
@@ -185,15 +239,20 @@ def pods() -> Iterator[tuple[str, Any]]:
     read = models.V1JobSpec.model_validate(spec)
     assert read.model_dump(mode="json", by_alias=True, exclude_none=True) == spec
     yield "Argo Rollouts", spec
+    for one in rendered("flagger"):
+        if one["kind"] == "Deployment":
+            yield "Flagger", one["spec"]
 
 
 def test_every_pod_asks_once_without_root_and_writes_to_its_volumes_alone() -> None:
     offered = dict(pods())
-    assert set(offered) == {"Job", "CronJob", "Argo Rollouts"}
-    for spec in offered.values():
+    assert set(offered) == {"Job", "CronJob", "Argo Rollouts", "Flagger"}
+    for name, spec in offered.items():
         pod = spec["template"]["spec"]
         (container,) = pod["containers"]
-        assert (spec["backoffLimit"], pod["restartPolicy"]) == (0, "Never")
+        if name != "Flagger":
+            assert (spec["backoffLimit"], pod["restartPolicy"]) == (0, "Never")
+            assert "--release" in container["args"]
         assert (pod["securityContext"]["runAsNonRoot"], pod["securityContext"]["runAsUser"]) == (
             True,
             10001,
@@ -203,7 +262,7 @@ def test_every_pod_asks_once_without_root_and_writes_to_its_volumes_alone() -> N
             "capabilities": {"drop": ["ALL"]},
             "readOnlyRootFilesystem": True,
         }
-        assert {"--env", "--release"} <= set(container["args"])
+        assert "--env" in container["args"]
     assert offered["Job"] == offered["CronJob"]
 
 
