@@ -105,7 +105,7 @@ class Envelope:
         kind, payload, signatures = _fields(
             held, {"payloadType": str, "payload": str, "signatures": list}
         )
-        if not 0 < len(signatures) <= MOST_SIGNATURES:
+        if len(signatures) > MOST_SIGNATURES:
             raise MalformedError(f"it has {len(signatures)} signatures")
         return cls(kind, _decoded(payload), tuple(map(_signature, signatures)))
 

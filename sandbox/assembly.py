@@ -44,6 +44,7 @@ from sandbox.systems.monitoring import deployment as monitoring
 from sandbox.systems.monitoring import servers as monitoring_servers
 from sandbox.systems.network import zone
 from sandbox.systems.source import release_file, repository
+from sandbox.systems.statements import people
 from settings.environment import Environment
 
 if TYPE_CHECKING:
@@ -121,9 +122,10 @@ async def start(platform: Platform, say: Callable[[str], None]) -> None:
 
 
 def _describe_release(layout: Layout) -> None:
-    """Make the repository that the release comes from, and say which of its commits it is."""
+    """Make the repository that the release comes from, say which of its commits it is, and have it signed."""
     repository.make(layout.release_repository, web_files)
     release_file.write(layout)
+    people.lay_down(layout)
 
 
 async def _start_databases(platform: Platform, say: Callable[[str], None]) -> None:
@@ -201,6 +203,7 @@ def _same_everywhere() -> dict[str, Any]:
         "monitoring": monitoring,
         "receivers": monitoring_servers.RECEIVERS,
         "repositories": REPOSITORIES,
+        "people": people,
         "volume": cluster,
         "zone": zone,
     }

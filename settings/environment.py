@@ -38,6 +38,7 @@ from settings.sections import (
     server_of,
 )
 from settings.service import ExternalServices, Fhir, Integrations, Service, Synthetic
+from settings.statements import Statements
 
 CHECK_ID = r"[A-Z][A-Z0-9.]*(-[A-Z0-9.]+)+"
 
@@ -167,6 +168,8 @@ class Environment(Section):
     """Without it the tries of payment and notifications do not apply."""
     fhir: Fhir | None = None
     """Without it the check of the FHIR server does not apply."""
+    statements: Statements | None = None
+    """Without it nothing that somebody has to sign is asked."""
     evidence: EvidenceStore | None = None
     """Without it nothing that another tool has to prove can be decided."""
     aws: Aws | None = None

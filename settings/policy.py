@@ -23,6 +23,7 @@ from settings.people import DeploymentPolicy, PeoplePolicy, SignOffPolicy
 from settings.rollback import WAYS, RollbackPolicy
 from settings.sections import Seconds, Section, Text, doubled
 from settings.service import Availability
+from settings.statements import StatementsPolicy
 
 
 class Deadlines(Section):
@@ -57,6 +58,7 @@ class Policy(Section):
     monitoring: MonitoringPolicy = MonitoringPolicy()
     people: PeoplePolicy = PeoplePolicy()
     sign_off: SignOffPolicy = SignOffPolicy()
+    statements: StatementsPolicy = StatementsPolicy()
     evidence: EvidenceAge = EvidenceAge()
     secrets: SecretAge = SecretAge()
     invalidation: Invalidation = Invalidation()

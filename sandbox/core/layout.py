@@ -152,6 +152,11 @@ class Layout:
         return self.state.path / "releases" / f"v{RELEASE}" / "release.yaml"
 
     @property
+    def approvers(self) -> Path:
+        """Who may sign for the release; beside it, each one's key."""
+        return self.state.path / "people" / "approvers.yaml"
+
+    @property
     def evidence(self) -> Path:
         """What the deployment's own tools leave for the gate: logs and results."""
         return self.state.path / "evidence"

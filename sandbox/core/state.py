@@ -23,7 +23,10 @@ if TYPE_CHECKING:
 _LOCK_WAIT_SECONDS = 120.0
 _LOCK_POLL_SECONDS = 0.05
 _RUNTIME_PREFIX = "health-gate-"
-_FOLDERS = ("secrets", "release", "releases", "evidence", "backups", "backups-apart", "gate-state")
+_FOLDERS = (
+    *("secrets", "release", "releases", "people", "evidence"),
+    *("backups", "backups-apart", "gate-state"),
+)
 """What a platform keeps here while it runs."""
 
 

@@ -20,6 +20,7 @@ from sandbox.systems.data import faults as data
 from sandbox.systems.delivery import deployment as delivery
 from sandbox.systems.flags import feature_flags as flags
 from sandbox.systems.monitoring import deployment as monitoring
+from sandbox.systems.statements import faults as statements
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Mapping
@@ -127,7 +128,7 @@ _GENERAL: tuple[Kind, ...] = (
 )
 KINDS: Mapping[str, Kind] = {
     kind.__name__: kind
-    for area in (data, delivery, flags, cluster, monitoring)
+    for area in (data, delivery, flags, cluster, monitoring, statements)
     for kind in area.KINDS
 } | {kind.__name__: kind for kind in _GENERAL}
 

@@ -11,7 +11,10 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from sandbox.core import CHECKOUT
 
-AREAS = (*("data", "delivery", "people", "flags", "cluster", "monitoring", "network", "service"),)
+AREAS = (
+    *("data", "delivery", "people", "statements", "flags", "cluster", "monitoring", "network"),
+    "service",
+)
 """Each has its faults in `sandbox/systems/AREA`: `faults.yaml` says what they are, `faults.py` how."""
 
 

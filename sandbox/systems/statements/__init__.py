@@ -1,0 +1,1 @@
+"""Six people with keys, and what they sign of the release."""

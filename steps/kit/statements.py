@@ -1,0 +1,236 @@
+"""Signed statements of a release: received into a chain of the environment's state, read back and judged.
+
+The gate that receives an envelope notes when, and the approvers file in force: a signature is judged by
+that, and never by the time that its signer claims (gates/decide/statements.py, ADR 0043).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime as dt
+import functools
+import getpass
+import os
+import pathlib
+import shlex
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import probes
+from environments.loader import Loaded, shown
+from environments.release_file import read_release
+from environments.store import DamagedRecordError, Store, digest_of, store_of
+from environments.yaml_file import ConfigurationError, parse, read_bytes, yaml_of
+from gates.decide import schedule
+from gates.decide import statements as rules
+from gates.decide.kept import MalformedError
+from gates.decide.release import Release
+from gates.decide.statements import Absent, Around, Count, Ledger, Receipt, Statement, Subject
+from probes.formats import NotJsonError
+from probes.formats import parse as parse_json
+from probes.observation import utc_now
+from reports.words import GATE
+from settings.statements import Approvers, Key, StatementRule
+from steps.kit.chain import Chain
+from steps.kit.platform import NotDescribedError, Platform
+
+if TYPE_CHECKING:
+    from probes.signatures import Envelope, PublicKey
+
+SCHEMA = 1
+FOLDER = "statements"
+_NEVER = dt.datetime.min.replace(tzinfo=dt.UTC)
+_ACTORS = ("GITHUB_ACTOR", "GITLAB_USER_EMAIL", "GITLAB_USER_LOGIN", "BUILD_USER_EMAIL")
+"""What CI servers call whoever started a job."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Books:
+    """Where the statements of a release are kept, and by what they are judged."""
+
+    chain: Chain
+    subject: Subject
+    approvers: Approvers
+    text: str
+    """The approvers file, as it is now."""
+    major: bool
+    planned_start: dt.datetime
+
+    @classmethod
+    def of(cls, loaded: Loaded, release: Release) -> Books:
+        """Open them; raises ConfigurationError and NotDescribedError."""
+        section = loaded.settings.statements
+        if section is None:
+            raise NotDescribedError("the environment lacks the section statements; add it")
+        text, approvers = read_approvers(loaded.path.parent / section.approvers)
+        bound = read_release(loaded, release)
+        name = loaded.settings.name
+        subject = Subject(
+            name, release.tag, bound.digest.removeprefix("sha256:"), bound.file.commit
+        )
+        return cls(
+            chain=chain_of(store_of(loaded), subject),
+            subject=subject,
+            approvers=approvers,
+            text=text,
+            major=bound.file.kind == "major",
+            planned_start=bound.file.planned_start,
+        )
+
+    def ledger(self, now: dt.datetime) -> Ledger:
+        """Return what counts; of a chain that was changed, nothing. Raises StoreError."""
+        try:
+            receipts = tuple(map(_receipt, self.chain.records()))
+        except DamagedRecordError as exc:
+            return Ledger((), (Absent(str(exc).removesuffix(".")),))
+        wrong = rules.in_order(receipts)
+        if wrong:
+            return Ledger((), (Absent(str(self.chain.damaged(wrong)).removesuffix(".")),))
+        return rules.ledger(receipts, self.subject, self.approvers, now)
+
+
+def chain_of(store: Store, subject: Subject) -> Chain:
+    """Return the chain of receipts of a release in an environment."""
+    whose = {"environment": subject.environment, "release": subject.release}
+    folder = f"{subject.environment}/{subject.release}/{FOLDER}"
+    return Chain(store, folder, {"schema": SCHEMA, **whose})
+
+
+def receive(chain: Chain, envelope: Mapping[str, Any], approvers: str) -> int:
+    """Add an envelope, with the approvers file as it is now; return its number. Raises StoreError."""
+
+    def record(_: object) -> dict[str, Any]:
+        at = utc_now().isoformat(timespec="milliseconds")
+        return {"received_at": at, "approvers": approvers, "envelope": envelope}
+
+    number: int = chain.append(record)["number"]
+    return number
+
+
+def read_approvers(path: pathlib.Path) -> tuple[str, Approvers]:
+    """Return an approvers file and what it says; raises ConfigurationError."""
+    where = shown(path)
+    content = read_bytes(path, where)
+    approvers = parse(Approvers, yaml_of(content, where), where)
+    keys_of(approvers, where=where)
+    return content.decode(), approvers
+
+
+def keys_of(
+    approvers: Approvers, role: str = "", *, where: str = "approvers"
+) -> tuple[tuple[str, Key, PublicKey], ...]:
+    """Return the keys of those with a role, or of all, by name; raises ConfigurationError."""
+    found = []
+    for name, person in approvers.people.items():
+        for key in person.keys if role in ("", *person.roles) else ():
+            try:
+                found.append((name, key, probes.signatures.PublicKey.parse(key.key)))
+            except probes.signatures.MalformedError as exc:
+                raise ConfigurationError(f"{where}: people.{name}.keys: {exc}.") from None
+    return tuple(found)
+
+
+@functools.lru_cache(maxsize=64)
+def _known(text: str) -> tuple[Approvers, Mapping[str, str], tuple[PublicKey, ...]]:
+    """Return what an approvers file says, its keys by fingerprint, and these; raises ConfigurationError."""
+    approvers = parse(Approvers, yaml_of(text.encode(), "approvers"), "approvers")
+    keys = keys_of(approvers)
+    lines = {public.fingerprint: key.key for _, key, public in keys}
+    return approvers, lines, tuple(public for _, _, public in keys)
+
+
+def _receipt(record: Mapping[str, Any]) -> Receipt:
+    """Read and verify one record of the chain; whatever is in it, this says what."""
+    number, digest = record["number"], digest_of(record)
+    try:
+        received = _moment(record["received_at"])
+        approvers, lines, keys = _known(record["approvers"])
+    except (KeyError, TypeError, ValueError, AttributeError, ConfigurationError):
+        problem = "holds no time of receipt, or no approvers file, that can be read"
+        return Receipt(number, digest, _NEVER, None, None, problem=problem)
+    try:
+        envelope, statement = _opened(record.get("envelope"))
+    except (probes.signatures.MalformedError, NotJsonError, MalformedError) as exc:
+        return Receipt(number, digest, received, approvers, None, problem=f"can't be read: {exc}")
+    signers = probes.signatures.verify(envelope, keys, rules.NAMESPACE)
+    found = {lines[one]: one for one in signers}
+    return Receipt(number, digest, received, approvers, statement, found)
+
+
+def _moment(text: str) -> dt.datetime:
+    """Read a time with its zone; raises TypeError and ValueError."""
+    at = dt.datetime.fromisoformat(text)
+    if at.tzinfo is None:
+        raise ValueError("a time without its zone")
+    return at
+
+
+def _opened(held: object) -> tuple[Envelope, Statement]:
+    """Return an envelope and the statement in it; raises as its readers do."""
+    envelope = probes.signatures.Envelope.of(held)
+    if envelope.payload_type != rules.PAYLOAD_TYPE:
+        raise MalformedError("its payload is of another type")
+    return envelope, Statement.from_in_toto(parse_json(envelope.payload))
+
+
+def runner() -> str:
+    """Return who runs the gate, as CI or this machine says; empty where nobody can be told."""
+    for name in _ACTORS:
+        if os.environ.get(name):
+            return rules.spelled(os.environ[name])
+    try:
+        return rules.spelled(getpass.getuser())
+    except (KeyError, OSError):
+        return ""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Asking:
+    """The statements of one run: read once for all of its checks."""
+
+    books: Books
+    ledger: Ledger
+    around: Around
+    items: Mapping[str, StatementRule]
+
+    def count(self, item: str) -> Count:
+        """Return whether an item is signed as the policy asks; NotDescribedError for one without a rule."""
+        if item not in self.items:
+            raise NotDescribedError(f"the policy lacks statements.items.{item}; add it")
+        return rules.count(item, self.items[item], self.ledger, self.around)
+
+
+def asking(platform: Platform) -> Asking:
+    """Read the statements of a run; raises ConfigurationError, NotDescribedError, StoreError."""
+    books, now = Books.of(platform.environment, platform.release), utc_now()
+    around = Around(
+        now=now,
+        major=books.major,
+        emergency=is_emergency(platform.environment, books.planned_start),
+        authors=frozenset(),
+        runner=runner(),
+    )
+    return Asking(books, books.ledger(now), around, platform.policy.statements.items)
+
+
+def is_emergency(loaded: Loaded, at: dt.datetime) -> bool:
+    """Tell whether a time is outside of the deployment windows; without any, it is."""
+    described = loaded.settings.deployment
+    windows = [
+        schedule.WeeklyWindow(one.opens, one.closes)
+        for one in (described.windows if described is not None else ())
+    ]
+    return schedule.time_left(windows, at) is None
+
+
+def command(platform: Platform, item: str) -> str:
+    """Return the command that signs an item."""
+    environment = shlex.quote(platform.asked_as or platform.environment.settings.name)
+    rule = platform.policy.statements.items[item]
+    as_role = f" --as {rule.roles[0]}"
+    return f"{GATE} attest {item} --env {environment} --release {platform.release.tag}{as_role}"
+
+
+def valid_statement(platform: Platform, item: str) -> Count:
+    """Return whether an item is signed as the policy asks; raises as `asking`."""
+    return asking(platform).count(item)

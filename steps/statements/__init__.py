@@ -1,0 +1,1 @@
+"""What people sign of a release, and whether it counts."""

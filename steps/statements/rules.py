@@ -1,0 +1,86 @@
+"""What is said of signed statements: enough of them, or who still has to sign and why others don't count."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from gates.decide.judgement import Judgement
+from gates.decide.statements import Count, Signed
+from settings.statements import StatementRule
+from steps.kit.expect import expect, nothing_to_judge
+
+RULE = "signed"
+_MOST_SAID = 3
+
+
+def signed(item: str, rule: StatementRule, found: Count, command: str) -> Judgement:
+    """Judge that an item is signed as the policy asks; what is missing is not decided, and not bad."""
+    if not found.needed:
+        needed = rule.needed.replace("emergency", "deployment outside of the windows")
+        sentence = f"{item} needs no signature: it is asked of a {needed} alone"
+        return expect(True, item, sentence, rule=RULE)
+    have, roles = len(found.signed), " or ".join(rule.roles)
+    by = ", ".join(map(_by, found.signed))
+    if found.good:
+        sentence = f"“{rule.meaning}” is signed by {by}"
+    else:
+        of = (
+            "a signature"
+            if rule.people == 1
+            else f"{rule.people - have} of {rule.people} signatures"
+        )
+        sentence = f"“{rule.meaning}” lacks {of} of {roles}" + (f"; it has {by}" if by else "")
+    return expect(
+        found.good or None,
+        item,
+        sentence + _absent(found.absent),
+        command,
+        rule=RULE,
+        observed=have,
+        target=rule.people,
+        unit="people",
+        data={"signed": [_kept(item, one) for one in found.signed]},
+    )
+
+
+def documented(wanted: Sequence[str], named: Mapping[str, str]) -> Judgement:
+    """Judge that somebody named where each document is that the runbook relates to."""
+    subject = "the runbook's documents"
+    if not wanted:
+        return nothing_to_judge(subject, "the policy names none")
+    missing = [one for one in wanted if one not in named]
+    sentence = f"the runbook names {len(wanted)} documents" + (
+        f"; nobody says where {', '.join(missing)} {'is' if len(missing) == 1 else 'are'}"
+        if missing
+        else ", and each has an address"
+    )
+    clears = f"an address of {', '.join(missing)} in statements.documents of the environment"
+    return expect(None if missing else True, subject, sentence, clears)
+
+
+def _by(one: Signed) -> str:
+    statement = one.statement
+    return f"{statement.name} as {statement.role} on {one.since:%Y-%m-%d %H:%M} UTC"
+
+
+def _absent(why: Sequence[str]) -> str:
+    if not why:
+        return ""
+    more = f" and {len(why) - _MOST_SAID} more" * (len(why) > _MOST_SAID)
+    return f". Not counted: {'; '.join(why[-_MOST_SAID:])}{more}"
+
+
+def _kept(item: str, one: Signed) -> dict[str, str | int]:
+    """Return what the verdict keeps of a signature."""
+    statement = one.statement
+    return {
+        "check": item,
+        "person": statement.person,
+        "name": statement.name,
+        "role": statement.role,
+        "signed_at": one.since.isoformat(timespec="milliseconds"),
+        "received_at": one.received_at.isoformat(timespec="milliseconds"),
+        "receipt": one.number,
+        "sha256": one.digest,
+        "key": one.fingerprint,
+    }
