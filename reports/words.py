@@ -136,6 +136,7 @@ def next_steps(verdict: Verdict) -> tuple[str, ...]:
     if verdict.decision is Decision.ROLLBACK:
         return (
             f"{RECOMMENDS} Whoever may order a rollback decides now.",
+            f"Which way leads back, with its commands: {command(verdict, 'rollback plan')}",
             f"Call the owners of the red checks: {owners(verdict)}.",
             f"After a rollback or a repair, ask again: {again_command(verdict)}",
         )

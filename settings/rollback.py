@@ -20,7 +20,17 @@ _OF_THE_PLAN = frozenset(
     {
         *("env", "release", "previous", "fix", "hosted_zone"),
         *("configuration", "assets", "alert_rules"),
-        *("psql", "server", "database", "restored", "aside", "backup", "open_backup", "counts"),
+        *(
+            "psql",
+            "server",
+            "database",
+            "restored",
+            "aside",
+            "backup",
+            "open_backup",
+            "counts",
+            "counted",
+        ),
     }
 )
 _OF_A_CLUSTER = frozenset({"region", "kubectl", "service", "selector", "pods"})

@@ -116,6 +116,11 @@ def _phase(parser: argparse.ArgumentParser) -> None:
     _asking(parser)
 
 
+def _rollback(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("what", choices=("plan",), help="which way leads back, and its commands")
+    _asking(parser)
+
+
 def _checks(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "gate", nargs="?", choices=MEASURING, default=MEASURING[0], help="which gate"
@@ -219,6 +224,7 @@ ADDED: Mapping[str, Callable[[argparse.ArgumentParser], None]] = {
     "post-deploy": _post_deploy,
     "phase": _phase,
     "pre-deploy": _pre_deploy,
+    "rollback": _rollback,
     "baseline": _baseline,
     "doctor": _doctor,
     "checks": _checks,

@@ -32,8 +32,14 @@ def gate_of(arguments: argparse.Namespace, command: str) -> Gate:
 
 def run(arguments: argparse.Namespace, stdout: IO[str], stderr: IO[str]) -> int:
     """Run a gate; the exit code is the verdict's."""
+    gate = gate_of(arguments, arguments.command)
+    return show(answer(gate, arguments, stderr), arguments.output, stdout)
+
+
+def answer(gate: Gate, arguments: argparse.Namespace, stderr: IO[str]) -> Verdict:
+    """Run a gate as the command line says and show how it goes."""
     question = Question(
-        gate=gate_of(arguments, arguments.command),
+        gate=gate,
         env=arguments.env,
         release=arguments.release,
         regions=tuple(arguments.region),
@@ -45,10 +51,9 @@ def run(arguments: argparse.Namespace, stdout: IO[str], stderr: IO[str]) -> int:
     with _interruptible(shown.note) as interrupted:
         callbacks = Callbacks(shown.note, shown.begins, shown.event, interrupted)
         try:
-            verdict = Runner(question, callbacks).run()
+            return Runner(question, callbacks).run()
         finally:
             shown.ends()
-    return show(verdict, arguments.output, stdout)
 
 
 def show(verdict: Verdict, output: str, stdout: IO[str]) -> int:

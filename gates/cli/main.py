@@ -19,6 +19,7 @@ COMMANDS = {
     "pre-deploy": "before the deployment: is everything ready that the countdown asks for?",
     "phase": "during the deployment: is phase N[.M] done, and done right?",
     "post-deploy": "measure the live release and say GO, ROLLBACK or HOLD",
+    "rollback": "plan the way back: method, exact commands, minutes, loss, who decides",
     "status": "how far the deployment is, who has to act, the next command",
     "explain": "why: what failed, by how much, where, what would clear it",
     "doctor": "no verdict: can the gate reach and read everything it needs?",

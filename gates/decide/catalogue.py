@@ -8,7 +8,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from gates.decide.outcome import Meaning
-from gates.decide.times import COUNTDOWN, WINDOWS
+from gates.decide.times import COUNTDOWN, DECISION, ROLLED_BACK, WINDOWS
 from settings.environment import CHECK_ID, CONDITIONS
 
 if TYPE_CHECKING:
@@ -118,6 +118,8 @@ def _check_when(where: str, phase: str, when: str) -> None:
         _must_be(where, "when", when, tuple(WINDOWS))
     elif phase == "pre-deploy":
         _must_be(where, "when", when, COUNTDOWN)
+    elif phase == "rollback":
+        _must_be(where, "when", when, (DECISION, *ROLLED_BACK))
     elif phase == "deploy" and when != EVERY_PHASE and not _PART.fullmatch(when):
         raise CatalogueError(
             f"{where}: when “{when}” is not a part of a phase such as 2.1, nor “{EVERY_PHASE}”"

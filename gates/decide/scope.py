@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, ClassVar
 from gates.decide.catalogue import EVERY_PHASE, Row, in_window
 from gates.decide.fold import Stage
 from gates.decide.kept import Kept
-from gates.decide.times import COUNTDOWN, WINDOWS
+from gates.decide.times import COUNTDOWN, DECISION, WINDOWS
 from settings.people import LAST_PHASE
 
 if TYPE_CHECKING:
@@ -207,8 +207,35 @@ class Phase(Gate):
         return ()
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class RollbackPlan(Gate):
+    """The way back from the release: which, who may order it, who is called."""
+
+    name = "rollback plan"
+    remarks = (
+        "GO here means that a way back is chosen and may be ordered; it says nothing good of the release.",
+    )
+
+    @property
+    def kind(self) -> str:
+        """Return the name of its runs."""
+        return "rollback-plan"
+
+    @property
+    def asked(self) -> Mapping[str, str | None]:
+        """Return that there is nothing to choose."""
+        return {"window": None, "phase": None, "at": None}
+
+    def scope(self, rows: Iterable[Row], *, switched: bool) -> Scope:  # noqa: ARG002 - wherever traffic is
+        """Return the rows of the decision."""
+        mine = (row for row in rows if (row.phase, row.when) == ("rollback", DECISION))
+        return _all_at(mine, Stage.LIVE)
+
+
 def gate_of(verdict: Verdict) -> Gate:
     """Return the gate that a verdict is of; raises ValueError for one that there is not."""
+    if verdict.gate == RollbackPlan.name:
+        return RollbackPlan()
     if verdict.gate == PostDeploy.name and verdict.window in WINDOWS:
         return PostDeploy(verdict.window)
     if verdict.gate == PreDeploy.name and verdict.at in COUNTDOWN:

@@ -5,3 +5,7 @@ from __future__ import annotations
 WINDOWS = {"15m": 900, "1h": 3600, "24h": 86400}
 """Validation windows with their length in seconds."""
 COUNTDOWN = ("T-7d", "T-3d", "T-1d", "T-2h")
+DECISION = "decision"
+"""The `when` of a rollback's rows that are asked before it."""
+ROLLED_BACK = ("15m", "24h", "1w")
+"""The times after a rollback at which it is verified."""

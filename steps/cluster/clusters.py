@@ -166,16 +166,12 @@ class Clusters:
             settle_seconds(self.platform, limit),
             clock=lambda: self._clocks.running_seconds((here.region, what)),
         )
-        seen = looked.value
-        for observation in seen.observations:
-            here.keep(observation)
-        if seen.value is None:
-            here.judge(unreadable("the cluster", seen.observations[-1]))
-            raise Unread("the cluster")
-        if seen.value.undecided is not None:
-            here.judge(seen.value.undecided)
-            raise Unread("the app")
-        return Settled(seen.value, looked.ended, looked.waited_seconds)
+        seen = _fit_to_judge(here, looked.value)
+        return Settled(seen, looked.ended, looked.waited_seconds)
+
+    def looked_at(self, here: Asked) -> Look:
+        """Look once and wait for nothing; raises Unread when nothing can be said of it, which is judged."""
+        return _fit_to_judge(here, self.look(here.region))
 
     def release_settled(self, here: Asked) -> Settled[Look]:
         """Wait for the rollout of the release, with the normal number of replicas."""
@@ -261,6 +257,18 @@ def each_cluster(step: Callable[[Clusters, Asked], None]) -> Callable[[Clusters,
         clusters.in_each_region(asked, lambda here: step(clusters, here))
 
     return everywhere
+
+
+def _fit_to_judge(here: Asked, seen: Looked) -> Look:
+    for observation in seen.observations:
+        here.keep(observation)
+    if seen.value is None:
+        here.judge(unreadable("the cluster", seen.observations[-1]))
+        raise Unread("the cluster")
+    if seen.value.undecided is not None:
+        here.judge(seen.value.undecided)
+        raise Unread("the app")
+    return seen.value
 
 
 def _progress_of(seen: Looked, progress: Callable[[Look], Progress]) -> Progress:

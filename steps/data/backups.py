@@ -38,13 +38,13 @@ def recent(asked: Asked, data: Data) -> None:
 @then("pg_restore can read it and finds the rows of every table")
 def readable(asked: Asked, data: Data) -> None:
     # That there is no backup is another sentence's to say.
-    asked.each(_listed(asked, data)[:1], lambda newest: _judge_readable(asked, data, newest))
+    asked.each(listed(asked, data)[:1], lambda newest: judge_readable(asked, data, newest))
 
 
 @then("the newest one is about as big as the ones before it")
 def of_usual_size(asked: Asked, data: Data) -> None:
     policy, newest = data.policy.backups, _newest(asked, data)
-    earlier = [one.size for one in _listed(asked, data)[1 : policy.compared_with + 1]]
+    earlier = [one.size for one in listed(asked, data)[1 : policy.compared_with + 1]]
     asked.judge(rules.of_usual_size(newest, earlier, policy.size_tolerance))
 
 
@@ -61,12 +61,12 @@ def where_it_belongs(asked: Asked, data: Data) -> None:
 
 @then("the last restore test passed within the month")
 def restored_within_the_month(asked: Asked, data: Data) -> None:
-    _judge_restore_test(asked, data, data.policy.restore_test.max_age)
+    judge_restore_test(asked, data, data.policy.restore_test.max_age)
 
 
 @then("the last restore test passed within the week")
 def restored_within_the_week(asked: Asked, data: Data) -> None:
-    _judge_restore_test(asked, data, data.policy.restore_test.max_age_day_before)
+    judge_restore_test(asked, data, data.policy.restore_test.max_age_day_before)
 
 
 def _listing(data: Data, place: str) -> Observation[Listing]:
@@ -74,7 +74,7 @@ def _listing(data: Data, place: str) -> Observation[Listing]:
     return probes.files.listing(place, data.backups.pattern, deadline=deadline)
 
 
-def _listed(asked: Asked, data: Data) -> tuple[Entry, ...]:
+def listed(asked: Asked, data: Data) -> tuple[Entry, ...]:
     """Return the backups, the newest first; that their folder is not there is the platform's fault."""
 
     def judged(subject: str, failure: Failure) -> Judgement:
@@ -86,7 +86,7 @@ def _listed(asked: Asked, data: Data) -> tuple[Entry, ...]:
 
 def _newest(asked: Asked, data: Data) -> Entry:
     """Return the newest backup; judges that there is none."""
-    for newest in _listed(asked, data):
+    for newest in listed(asked, data):
         return newest
     asked.judge(rules.none_at_all(data.backups.location))
     raise Unread(_FOLDER)
@@ -98,7 +98,7 @@ def _judge_age(asked: Asked, data: Data, limit_seconds: float, wanted: str) -> N
     asked.judge(rules.young_enough(newest, seconds, limit_seconds, wanted))
 
 
-def _judge_readable(asked: Asked, data: Data, newest: Entry) -> None:
+def judge_readable(asked: Asked, data: Data, newest: Entry) -> None:
     """Read a backup, to its end if it is no giant."""
     contents = asked.read(
         f"backup {newest.name}",
@@ -144,7 +144,7 @@ def _not_in_partitions(
     return rules.lacking(found, [part for name in lacking for part in parts.get(name, (name,))])
 
 
-def _judge_restore_test(asked: Asked, data: Data, max_age_seconds: float) -> None:
+def judge_restore_test(asked: Asked, data: Data, max_age_seconds: float) -> None:
     location = data.backups.restore_test
     if location is None:
         asked.judge(rules.no_restore_test("the environment names no data.backups.restore_test"))

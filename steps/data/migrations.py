@@ -40,7 +40,7 @@ def all_applied(asked: Asked, data: Data) -> None:
         platform, lambda: reads.record(data), _progress, settle_seconds(platform, seconds)
     )
     scripts, record = asked.both(
-        lambda: _scripts(asked, data), lambda: asked.read(_RECORD, lambda: looked.value)
+        lambda: shipped_scripts(asked, data), lambda: asked.read(_RECORD, lambda: looked.value)
     )
     if looked.ended in (Ended.TIME_UP, Ended.RUN_ENDED):
         time_up, seen = (
@@ -61,7 +61,7 @@ def all_applied(asked: Asked, data: Data) -> None:
 def nothing_logged(asked: Asked, data: Data) -> None:
     told = data.migrations.has_logs_column is not None
     asked.judge(
-        migration_rules.logs_judged(migration_rules.applied_of(_record(asked, data)), told=told)
+        migration_rules.logs_judged(migration_rules.applied_of(recorded(asked, data)), told=told)
     )
 
 
@@ -75,7 +75,9 @@ def log_is_clean(asked: Asked, data: Data) -> None:
     log = asked.read(
         "the migration log", lambda: probes.files.content(location, deadline=deadline), _no_log
     )
-    scripts, record = asked.both(lambda: _scripts(asked, data), lambda: _record(asked, data))
+    scripts, record = asked.both(
+        lambda: shipped_scripts(asked, data), lambda: recorded(asked, data)
+    )
     name = max(scripts, default="")
     last = migration_rules.current(migration_rules.applied_of(record)).get(name)
     asked.judge(migration_rules.log_judged(log, data.policy.migration_log, name, last))
@@ -83,7 +85,9 @@ def log_is_clean(asked: Asked, data: Data) -> None:
 
 @then("the last one is the last one of the release")
 def schema_version(asked: Asked, data: Data) -> None:
-    scripts, record = asked.both(lambda: _scripts(asked, data), lambda: _record(asked, data))
+    scripts, record = asked.both(
+        lambda: shipped_scripts(asked, data), lambda: recorded(asked, data)
+    )
     declared, rows = data.migrations.declared_applied, migration_rules.applied_of(record)
     asked.judge(migration_rules.version_judged(_released(scripts), rows, declared))
 
@@ -95,7 +99,7 @@ def no_drift(asked: Asked, data: Data) -> None:
     older = () if before is None else before.facts.get("unfinished", ())
     asked.judge(*schema_rules.nothing_unfinished(structure.unfinished, older))
     if before is not None and migrated is not None:
-        shipped, old = _scripts(asked, data), set(migrated.facts)
+        shipped, old = shipped_scripts(asked, data), set(migrated.facts)
         new = [
             script.decode("utf-8", "replace") for name, script in shipped.items() if name not in old
         ]
@@ -108,11 +112,12 @@ def _progress(observed: Observation[probes.sessions.Record]) -> Progress:
     return Progress.MOVING if observed.value.running else Progress.DONE
 
 
-def _record(asked: Asked, data: Data) -> probes.sessions.Record:
+def recorded(asked: Asked, data: Data) -> probes.sessions.Record:
+    """Return Prisma's record of what was applied; raises Unread."""
     return asked.read(_RECORD, lambda: reads.record(data))
 
 
-def _scripts(asked: Asked, data: Data) -> Mapping[str, bytes]:
+def shipped_scripts(asked: Asked, data: Data) -> Mapping[str, bytes]:
     """Return the scripts of the release's migrations, by name."""
     section, release = data.migrations, asked.platform.release.number
     folder, tag = section.folder.strip("/"), section.tag.replace("{release}", release)

@@ -130,15 +130,8 @@ def before(platform: Platform, check: Check, name: str) -> Mapping[str, Before]:
     A region without such facts is missing from the answer and judged already: INCONCLUSIVE where
     nobody took a baseline, ERROR where it is damaged or can't be read.
     """
-    try:
-        baseline = load_baseline(platform)
-    except NoBaselineError as exc:
-        check.judge_everywhere(_none(exc, platform))
-        return {}
-    except StoreError as exc:
-        damaged = isinstance(exc, DamagedRecordError)
-        clears = command(platform) if damaged else "a state that can be read"
-        check.judge_everywhere(unable("the baseline", str(exc), clears, rule="baseline"))
+    baseline = baseline_of(platform, check)
+    if baseline is None:
         return {}
     found: dict[str, Before] = {}
     for region in platform.regions:
@@ -147,6 +140,19 @@ def before(platform: Platform, check: Check, name: str) -> Mapping[str, Before]:
         except NoBaselineError as exc:
             check.judge(region, _none(exc, platform))
     return found
+
+
+def baseline_of(platform: Platform, check: Check) -> Baseline | None:
+    """Return the baseline; None where there is none to believe, which is judged."""
+    try:
+        return load_baseline(platform)
+    except NoBaselineError as exc:
+        check.judge_everywhere(_none(exc, platform))
+    except StoreError as exc:
+        damaged = isinstance(exc, DamagedRecordError)
+        clears = command(platform) if damaged else "a state that can be read"
+        check.judge_everywhere(unable("the baseline", str(exc), clears, rule="baseline"))
+    return None
 
 
 def before_if_any(platform: Platform, name: str, region: str) -> Any:

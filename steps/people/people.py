@@ -52,7 +52,7 @@ def incidents_reach_people(asked: Asked, people: People) -> None:
         asked.judge(*(rules.channel_open(name, writable=there.get(name)) for name in names))
 
     asked.each((people.slack.channels,), channels)
-    asked.each(people.pagerduty.services, lambda name: _judge_service(asked, name))
+    asked.each(people.pagerduty.services, lambda name: judge_service(asked, name))
 
 
 @then("every role has a person and a way to reach them")
@@ -109,7 +109,7 @@ def _channels(asked: Asked, wanted: tuple[str, ...]) -> dict[str, bool]:
     raise Unread("Slack channels")
 
 
-def _judge_service(asked: Asked, service: str) -> None:
+def judge_service(asked: Asked, service: str) -> None:
     """Judge that a service is on, and that its escalation policy leads to somebody now."""
     target, call = watchers.pagerduty(asked.platform), asked.platform.call_deadline
     found = asked.read(

@@ -10,7 +10,7 @@ from typing import Any
 
 from gates.decide.fold import Folded
 from gates.decide.scope import Gate as Question
-from gates.decide.scope import Phase, PostDeploy, PreDeploy, Scope
+from gates.decide.scope import Phase, PostDeploy, PreDeploy, RollbackPlan, Scope
 from gates.load import load_catalogue
 from sandbox.faults.catalogue import Fault
 from tests.faults.runs import folded, found, run_checks, said
@@ -69,6 +69,8 @@ def question_of(gate: str) -> Question:
         return PreDeploy("T-2h")
     if gate == "post-deploy-1h":
         return PostDeploy("1h")
+    if gate == "rollback-plan":
+        return RollbackPlan()
     return Phase.parse(gate.removeprefix("phase-"))
 
 

@@ -36,10 +36,7 @@ NEEDS: Mapping[str, tuple[str, ...]] = {
     FLAGS: ("flags before",),
     KUBERNETES: ("old image", "old workload"),
     DNS: ("records before",),
-    DATABASE: (
-        *("backup", "backup readable", "backup before the migration", "backup young"),
-        *("restore tested", "loss counted"),
-    ),
+    DATABASE: ("backup", "backup readable", "backup young", "restore tested", "loss counted"),
     CONFIGURATION: ("configuration before",),
     ASSETS: ("assets before",),
     ALERT_RULES: ("alert rules before",),
@@ -99,6 +96,8 @@ class Plan(Kept):
     stays: tuple[str, ...]
     """What of the release is left as it is, and why."""
     lost: Mapping[str, int]
+    restores: str = ""
+    """Which backup, and how old it is."""
 
     @property
     def methods(self) -> tuple[str, ...]:
@@ -117,13 +116,15 @@ class Choice(Kept):
 
     plan: Plan | None
     """Also one that lacks only time: people may give it that."""
-    undecided: tuple[str, ...] = ()
+    against: tuple[str, ...] = ()
     """Why nothing is chosen; empty for a plan that holds."""
+    unknown: bool = False
+    """Whether that is because something is unknown; else it is known that nothing fits."""
 
     @property
-    def decided(self) -> bool:
-        """Whether the plan may be followed once it is approved."""
-        return self.plan is not None and not self.undecided
+    def fits(self) -> bool | None:
+        """Whether the plan may be followed once it is approved; None where that is unknown."""
+        return None if self.unknown else self.plan is not None and not self.against
 
 
 def choose(facts: Facts, policy: RollbackPolicy, planned: DeploymentPolicy | None) -> Choice:
@@ -133,7 +134,7 @@ def choose(facts: Facts, policy: RollbackPolicy, planned: DeploymentPolicy | Non
     if SCHEMA in in_force and facts.known(OLD_CODE_RUNS) is None:
         unknown.append(facts.reason(OLD_CODE_RUNS))
     if unknown:
-        return Choice(None, tuple(unknown))
+        return Choice(None, tuple(unknown), unknown=True)
     if not in_force:
         return Choice(
             None, ("nothing of the release is in force, so there is nothing to take back",)
@@ -173,7 +174,7 @@ def _least_harmful(
             continue
         if unknown:
             open_way = f"the way by {_named(ways)} is open: {'; '.join(unknown)}"
-            return Choice(short, (*against, open_way))
+            return Choice(short, (*against, open_way), unknown=True)
         plan = _plan(ways, facts, policy, planned)
         late = _too_long(plan, facts)
         if not late:
@@ -199,6 +200,7 @@ def _plan(
         steps=steps,
         stays=(f"the schema: {said}",) if stays and ways != (FORWARD,) else (),
         lost=dict(facts.lost) if DATABASE in ways else {},
+        restores=facts.why.get("backup", "") if DATABASE in ways else "",
     )
 
 

@@ -108,6 +108,7 @@ _FILES: Mapping[str, Callable[[Layout], tuple[Path, ...]]] = {
     "restore test": lambda layout: (layout.evidence / backups.RESTORE_TEST,),
     "migration log": lambda layout: (layout.evidence / LOG,),
     "pg_restore": lambda layout: (layout.pg_restore,),
+    "release file": lambda layout: (layout.release_file,),
     "release repository": lambda layout: (layout.release_repository,),
 }
 """By what a faults.yaml calls them; the newest backup is meant with its copy."""

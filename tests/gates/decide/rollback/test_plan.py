@@ -43,11 +43,12 @@ def chosen(given: Facts) -> Choice:
 
 
 def said(choice: Choice) -> str:
-    """Return a choice in a line: its ways, or HOLD with why; in brackets a plan that lacks time."""
+    """Return a choice in a line: its ways, or why not; in brackets a plan that lacks time."""
     ways = "" if choice.plan is None else " + ".join(choice.plan.ways)
-    if choice.decided:
+    if choice.fits:
         return ways
-    return f"HOLD{ways and f' ({ways})'}: {' | '.join(choice.undecided)}"
+    word = "UNKNOWN" if choice.unknown else "NONE"
+    return f"{word}{ways and f' ({ways})'}: {' | '.join(choice.against)}"
 
 
 @pytest.mark.parametrize(("in_force", "but", "wanted"), TABLE, ids=lambda one: one or "nothing")
@@ -66,7 +67,7 @@ def test_the_table_asks_everything() -> None:
 
 
 def test_a_fact_that_nobody_read_is_unknown() -> None:
-    assert said(chosen(Facts({}, {}))).startswith("HOLD: flags: unknown | ")
+    assert said(chosen(Facts({}, {}))).startswith("UNKNOWN: flags: unknown | ")
 
 
 @pytest.mark.parametrize("in_force", ["code", "code flags dns", "schema", "code assets schema"])
@@ -74,7 +75,7 @@ def test_a_fact_that_nobody_read_is_unknown() -> None:
 def test_losing_sight_of_a_fact_never_changes_the_method(in_force: str, fact: str) -> None:
     schema = "old code runs: no, " if "schema" in in_force else ""
     seen, unseen = (chosen(facts(in_force, schema + but)) for but in ("", f"{fact}: unknown"))
-    assert not unseen.decided or unseen.plan == seen.plan
+    assert not unseen.fits or unseen.plan == seen.plan
 
 
 def test_a_plan_is_in_safe_order_with_todays_values() -> None:

@@ -1,0 +1,75 @@
+"""`gate rollback plan`: ask which way leads back, and print it with today's commands; executes nothing."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Mapping
+from typing import IO, Any
+
+from gates.cli.asking import answer
+from gates.decide.outcome import EXIT_OUR_FAILURE
+from gates.decide.rollback.plan import Choice, Plan
+from gates.decide.scope import RollbackPlan
+from gates.decide.verdict import Verdict
+from reports import words
+from reports.causes import causes_of
+from reports.texts import drawn
+
+METHOD, AUTHORITY, ESCALATION = "METHOD-1", "AUTH-1", "ESC-1"
+VERIFIED_AS = {"feature flags": "flags", **{one: one for one in ("kubernetes", "dns", "database")}}
+"""What `gate post-rollback --method` calls the runbook's methods."""
+
+
+def run(arguments: argparse.Namespace, stdout: IO[str], stderr: IO[str]) -> int:
+    """Print the plan, or why there is none; the exit code is the verdict's."""
+    verdict = answer(RollbackPlan(), arguments, stderr)
+    if arguments.output == "json":
+        stdout.write(json.dumps(as_json(verdict), indent=1, allow_nan=False) + "\n")
+    else:
+        stdout.write(as_text(verdict))
+    return EXIT_OUR_FAILURE if verdict.exit_code is None else verdict.exit_code
+
+
+def as_json(verdict: Verdict) -> dict[str, Any]:
+    """Return the verdict, with the plan beside it."""
+    plan = {
+        "choice": _said(verdict, METHOD).get("choice"),
+        "authority": _said(verdict, AUTHORITY).get("authority"),
+        "escalation": _said(verdict, ESCALATION).get("escalation"),
+    }
+    return {**verdict.record(), "rollback": plan}
+
+
+def as_text(verdict: Verdict) -> str:
+    """Return the plan as people follow it, from the verdict alone."""
+    said = _said(verdict, METHOD)
+    choice = Choice.from_record(said["choice"]) if "choice" in said else None
+    plan = None if choice is None else choice.plan
+    return drawn(
+        "rollback.txt.j2",
+        lambda value: words.one_line(str(value)),
+        verdict=verdict,
+        words=words,
+        plan=plan,
+        baseline=said.get("baseline"),
+        authority=_said(verdict, AUTHORITY).get("authority"),
+        escalation=_said(verdict, ESCALATION).get("escalation", ()),
+        causes=causes_of(verdict),
+        verify=_verify(verdict, plan),
+    )
+
+
+def _verify(verdict: Verdict, plan: Plan | None) -> list[str]:
+    methods = [VERIFIED_AS[way] for way in (plan.ways if plan else ()) if way in VERIFIED_AS]
+    return [words.command(verdict, f"post-rollback --method {method}") for method in methods]
+
+
+def _said(verdict: Verdict, check: str) -> Mapping[str, Any]:
+    """Return the data of a check's judgement that has any; the regions share them."""
+    found = verdict.check(check)
+    for result in found.regions.values() if found is not None else ():
+        for judgement in result.judgements:
+            if judgement.data:
+                return judgement.data
+    return {}

@@ -1,0 +1,1 @@
+"""The way back from a release: what is true of it now, and the plan that follows."""

@@ -1,0 +1,117 @@
+"""Which way leads back, who may order it, who is called: METHOD-1, AUTH-1 and ESC-1."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from gates.decide.judgement import Judgement
+from gates.decide.outcome import Outcome
+from gates.decide.rollback.plan import Choice, Facts, choose
+from settings.people import Contact, People
+from settings.rollback import RollbackPolicy
+from steps.cluster.clusters import Clusters
+from steps.kit.asked import Asked, Unread
+from steps.kit.baseline import Baseline, baseline_of
+from steps.kit.expect import expect, measured
+from steps.kit.platform import NotDescribedError, Platform
+from steps.kit.release import described_release
+from steps.kit.run import Run
+from steps.kit.sentence import described, then, when
+from steps.people import rules
+from steps.people.people import judge_service
+from steps.rollback.facts import gathered
+
+described("the people behind a rollback are looked up", People, "people")
+
+
+@when("the way back from the release is looked for", target_fixture="baseline")
+def look_for_it(asked: Asked) -> Baseline | None:
+    return baseline_of(asked.platform, asked.check)
+
+
+@then("one method fits what the release changed and what is true now")
+def one_fits(run: Run, asked: Asked, baseline: Baseline | None) -> None:
+    if baseline is None:
+        raise Unread("the baseline")
+    policy, planned = policy_of(asked.platform), asked.platform.policy.deployment
+    facts = gathered(run.shared(Clusters.of), asked, baseline, policy)
+    asked.judge(_chosen(choose(facts, policy, planned), facts, baseline))
+
+
+def policy_of(platform: Platform) -> RollbackPolicy:
+    """Return what the policy plans; raises NotDescribedError."""
+    if platform.policy.rollback is None:
+        where = platform.policy_folder
+        raise NotDescribedError(f"{where} lacks the section rollback; add a rollback.yaml there")
+    return platform.policy.rollback
+
+
+def _chosen(choice: Choice, facts: Facts, baseline: Baseline) -> Judgement:
+    kept = {"facts": facts.record(), "choice": choice.record(), "baseline": baseline.named}
+    plan, rule = choice.plan, "rollback method"
+    if plan is None or not choice.fits:
+        word = "it is not known which" if choice.unknown else "no"
+        sentence = f"{word} method fits: {'; '.join(choice.against)}"
+        clears = "what is unknown made known, or what is missing brought"
+        return expect(choice.fits, "rollback", sentence, clears, rule=rule, data=kept)
+    sentence = f"the way back is {', '.join(plan.ways)}: {plan.minutes:.0f} min"
+    sentence += f"; it stays: {', '.join(plan.stays)}" if plan.stays else ""
+    return expect(
+        True,
+        "rollback",
+        sentence,
+        **measured(rule, ", ".join(plan.ways)),
+        data=kept,
+    )
+
+
+@then("whoever may order this rollback has a person and a way to reach them")
+def may_order(asked: Asked, people: People) -> None:
+    authority, kind = policy_of(asked.platform).authority, described_release(asked).file.kind
+    approves = authority.approves.get(kind)
+    named = {"planned": authority.planned, "emergency": authority.emergency}
+    kept = {**named, "approves": approves, "kind": kind}
+    roles = dict.fromkeys(filter(None, (*named.values(), approves)))
+    asked.judge(_all_reachable("authority", people, roles, {"authority": kept}))
+
+
+@then("every level of the escalation has a person and a way to reach them")
+def levels(asked: Asked, people: People) -> None:
+    path = policy_of(asked.platform).escalation
+    kept = [
+        {
+            "role": one.role,
+            "reach": _reach(people.contacts.get(one.role)),
+            "minutes": round(one.after / 60),
+            "when_critical": one.when_critical,
+        }
+        for one in path
+    ]
+    roles = [one.role for one in path]
+    asked.judge(_all_reachable("escalation", people, roles, {"escalation": kept}))
+
+
+@then("somebody answers for every service now")
+def somebody_answers(asked: Asked, people: People) -> None:
+    asked.each(people.pagerduty.services, lambda name: judge_service(asked, name))
+
+
+def _reach(contact: Contact | None) -> str:
+    return "nobody" if contact is None else f"{contact.name}, {contact.phone or contact.email}"
+
+
+def _all_reachable(
+    what: str, people: People, roles: Iterable[str], kept: Mapping[str, Any]
+) -> Judgement:
+    """Judge that each role has a person who can be reached."""
+    found = [rules.reachable(role, people.contacts.get(role)) for role in roles]
+    wrong = [one for one in found if one.outcome is not Outcome.PASS]
+    return expect(
+        not wrong,
+        what,
+        "; ".join(one.sentence for one in wrong or found),
+        "; ".join(one.clears for one in wrong),
+        rule="contact",
+        data=kept,
+    )

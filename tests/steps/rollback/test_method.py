@@ -1,0 +1,374 @@
+"""METHOD-1 against a real database, a cluster and a registry: each kind of release, broken and blind."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+import os
+import pathlib
+import shutil
+import time
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import pytest
+
+from environments.loader import load_file
+from gates.decide.judgement import Judgement
+from gates.decide.outcome import Outcome, worst_outcome
+from gates.decide.rollback.plan import Choice
+from probes.observation import utc_now
+from sandbox.systems.data import postgres as sandbox_postgres
+from sandbox.systems.delivery.builds import REPOSITORIES, image_digest
+from sandbox.systems.source import repository
+from steps.collectors import COLLECTORS, collect
+from steps.data.reads import MIGRATIONS
+from steps.kit import baseline
+from steps.kit.platform import Platform
+from tests.aws_server import KEY_ID, AwsServer, aws_server
+from tests.probes.cluster_server import TOKEN, ClusterServer
+from tests.probes.servers import closed_port
+from tests.steps.cluster_platform import LIVE, NORMAL, section
+from tests.steps.platforms import NOWHERE, write_evidence
+from tests.steps.records import Records, a_restore_test
+from tests.steps.scenarios import all_of, judged
+from tests.tables import cases
+
+ADDED, EXTRA = "20260126150000_appointment_source", "20260301000000_extra"
+CONTRACT = "ALTER TABLE appointments DROP COLUMN source;"
+ROWS = "UPDATE appointments SET status = 'completed';"
+PARTS = ("code", "schema", "flags", "dns", "configuration", "assets", "alert_rules")
+NOBODY = NOWHERE.format(closed_port())
+
+
+@pytest.fixture(scope="module")
+def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AwsServer]:
+    with aws_server(tmp_path_factory.mktemp("aws")) as running:
+        running.tell(image_versions=["1.1.0", "1.2.0"])
+        yield running
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Found:
+    """What METHOD-1 said."""
+
+    judgements: list[Judgement]
+
+    @property
+    def outcome(self) -> Outcome:
+        return worst_outcome(one.outcome for one in self.judgements)
+
+    @property
+    def said(self) -> str:
+        return "\n".join(one.sentence for one in self.judgements)
+
+    @property
+    def choice(self) -> Choice:
+        return Choice.from_record(
+            next(one.data["choice"] for one in self.judgements if "choice" in one.data)
+        )
+
+    @property
+    def commands(self) -> str:
+        plan = self.choice.plan
+        assert plan is not None, self.said
+        return "\n".join(command for step in plan.steps for command in step.commands)
+
+
+@dataclasses.dataclass(slots=True)
+class Scene:
+    """A release of code, configuration and a migration, live, with the baseline of before."""
+
+    records: Records
+    folder: pathlib.Path
+    cluster: ClusterServer
+    registry: AwsServer
+    script: str = ""
+    """Of a migration besides those that the records have."""
+
+    def choose(self, **changed: Any) -> Found:
+        """Ask METHOD-1 of the platform with changes of its sections; the cluster is as it was left."""
+        return Found(all_of(judged("METHOD-1", self.platform(**changed))))
+
+    def live(self) -> None:
+        """Describe the release, keep how everything was before it, and switch to it."""
+        self.describe("v1.2.0", "v1.1.0")
+        files = {f"prisma/migrations/{EXTRA}/migration.sql": self.script.encode()}
+        repository.make(
+            self.folder / "release", lambda one: files if self.script and one == "1.2.0" else {}
+        )
+        self.cluster.tell(**LIVE)
+        platform = self.platform()
+        facts = collect(
+            platform,
+            [
+                one
+                for one in COLLECTORS
+                if one.section in {"data", "migrations", "kubernetes", "images"}
+            ],
+        )
+        applied = [one for one in facts[MIGRATIONS]["shared"] if self.script or one != ADDED]
+        record = {
+            "schema": 1,
+            "run": "before",
+            "environment": "clinic",
+            "release": "v1.2.0",
+            "taken_at": utc_now().isoformat(timespec="seconds"),
+            "regions": ["eu"],
+            "facts": {**facts, MIGRATIONS: {"shared": applied}},
+        }
+        baseline.keep(record, baseline.history_of(platform))
+        self.cluster.tell(**NORMAL)
+
+    def platform(self, **changed: Any) -> Platform:
+        for name, secret in (("token", TOKEN), ("id", KEY_ID), ("key", "sentinel")):
+            (self.folder / name).write_text(secret)
+        migrations = {
+            "table": "release_gate.migrations",
+            "has_logs_column": "has_logs",
+            "repository": str(self.folder / "release"),
+        }
+        server = changed.pop("cluster", self.cluster.url)
+        keys = {"access_key_id": "file:id", "secret_access_key": "file:key"}
+        sections = {
+            "kubernetes": {k: v for k, v in section().items() if k != "candidate_health"},
+            "evidence": {"folder": "."},
+            "aws": {
+                "region": "us-east-1",
+                "endpoint_url": changed.pop("aws", self.registry.url()),
+                **keys,
+            },
+            "images": {"repositories": list(REPOSITORIES)},
+            "rollback": {"configuration": "apply v{previous}", "contexts": {"eu": "eu-1"}},
+            **changed,
+        }
+        data = {"migrations": migrations, **sections.pop("data", {})}
+        platform = self.records.platform(self.folder, **data)
+        path = platform.environment.path
+        environment = json.loads(path.read_text())
+        environment["regions"]["eu"]["kubernetes"] = {"server": server, "token": "file:token"}
+        there = {name: one for name, one in (environment | sections).items() if one is not None}
+        path.write_text(json.dumps(there))
+        return dataclasses.replace(platform, environment=load_file(path))
+
+    def describe(self, version: str, previous: str, **changed: Any) -> None:
+        """Write a release.yaml."""
+        number = version.removeprefix("v")
+        described = {
+            "schema": 1,
+            "version": version,
+            "previous": previous,
+            "kind": "standard",
+            "commit": "0" * 40,
+            "images": {name: image_digest(name, number) for name in REPOSITORIES},
+            "changes": {part: part in ("code", "schema", "configuration") for part in PARTS},
+            "planned_start": "2026-01-31T22:00:00Z",
+        }
+        file = self.folder / "releases" / version / "release.yaml"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(json.dumps(described | changed))
+
+
+@pytest.fixture
+def scene(
+    records: Records, tmp_path: pathlib.Path, cluster: ClusterServer, registry: AwsServer
+) -> Scene:
+    scene = Scene(records, tmp_path, cluster, registry)
+    scene.live()
+    return scene
+
+
+@contextlib.contextmanager
+def migrated(scene: Scene, script: str) -> Iterator[None]:
+    """Let the release have one more migration, applied just now."""
+    for name in ("release", "state"):
+        (scene.folder / name).rename(scene.folder / f"{name} of before")
+    scene.script = script
+    scene.live()
+    applied = (
+        f"INSERT INTO _prisma_migrations VALUES ('x', 'x', now(), '{EXTRA}', NULL, NULL, now(), 1)"  # noqa: S608 - all of it is written here
+    )
+    gone = f"DELETE FROM _prisma_migrations WHERE migration_name = '{EXTRA}'"  # noqa: S608 - as above
+    with scene.records.changed(applied, gone):
+        yield
+
+
+def test_code_on_a_schema_that_only_grew_goes_back_by_kubernetes(scene: Scene) -> None:
+    found = scene.choose()
+    assert found.outcome is Outcome.PASS, found.said
+    assert found.choice.plan is not None
+    assert found.choice.plan.methods == ("kubernetes",)
+    assert found.choice.plan.stays == ("the schema: its 1 new migrations only add",)
+    kubectl = "kubectl --context eu-1 -n unified-health"
+    assert found.commands.splitlines()[:2] == [
+        "apply v1.1.0",
+        f"{kubectl} scale deployment/unified-health-api-v1.1.0 --replicas=3",
+    ]
+    assert '"version": "v1.1.0"' in found.commands
+    assert "sentinel" not in found.commands
+
+
+BROKEN: Mapping[str, tuple[dict[str, Any], dict[str, Any], Outcome, str]] = {
+    "the old Deployment is gone": (
+        {"replicas": {"1.2.0": 3}},
+        {},
+        Outcome.FAIL,
+        "unified-health-api-v1.1.0 of the baseline is gone in eu",
+    ),
+    "no command for the configuration": (
+        {},
+        {"rollback": {}},
+        Outcome.FAIL,
+        "the environment lacks rollback.configuration",
+    ),
+    "the schema alone is in force": (LIVE, {}, Outcome.FAIL, "only the schema is in force"),
+    "the cluster can't be read": ({}, {"cluster": NOBODY}, Outcome.ERROR, "connection refused"),
+    "the registry can't be read": ({}, {"aws": NOBODY}, Outcome.ERROR, "registry, "),
+    "no registry is described": (
+        {},
+        {"images": None},
+        Outcome.INCONCLUSIVE,
+        "the environment lacks the section images",
+    ),
+}
+
+
+@cases("told changed outcome said", BROKEN)
+def test_what_is_broken_or_unseen_chooses_nothing(
+    scene: Scene, told: dict[str, Any], changed: dict[str, Any], outcome: Outcome, said: str
+) -> None:
+    scene.cluster.tell(**{**NORMAL, **told})
+    found = scene.choose(**changed)
+    assert (found.outcome, said in found.said) == (outcome, True), found.said
+
+
+def test_a_release_file_that_denies_a_change_is_not_believed(scene: Scene) -> None:
+    changes = {part: part in ("code", "configuration") for part in PARTS}
+    scene.describe("v1.2.0", "v1.1.0", changes=changes)
+    found = scene.choose()
+    assert found.outcome is Outcome.INCONCLUSIVE
+    assert "release.yaml says that schema does not change, and it did" in found.said
+
+
+def test_a_release_file_that_names_another_version_before_is_not_believed(scene: Scene) -> None:
+    scene.describe("v1.2.0", "v1.0.0")
+    found = scene.choose()
+    assert found.outcome is Outcome.FAIL
+    assert "was v1.1.0 before, and release.yaml replaces v1.0.0" in found.said
+
+
+def test_without_a_release_file_or_a_baseline_nothing_is_chosen(scene: Scene) -> None:
+    (scene.folder / "releases" / "v1.2.0" / "release.yaml").unlink()
+    assert scene.choose().outcome is Outcome.INCONCLUSIVE
+    scene.describe("v1.2.0", "v1.1.0")
+    (scene.folder / "state").rename(scene.folder / "elsewhere")
+    found = scene.choose()
+    assert (found.outcome, "there is no baseline" in found.said) == (Outcome.INCONCLUSIVE, True)
+
+
+def test_a_migration_that_takes_away_leads_to_the_database_with_the_real_backup(
+    scene: Scene,
+) -> None:
+    lost = "INSERT INTO patients (id, name, region) VALUES ('new', 'sentinel-9f2', 'eu')"
+    with (
+        migrated(scene, CONTRACT),
+        scene.records.changed(lost, "DELETE FROM patients WHERE id = 'new'"),
+    ):
+        found = scene.choose()
+    assert found.outcome is Outcome.PASS, found.said
+    plan = found.choice.plan
+    assert plan is not None
+    assert plan.methods == ("database", "kubernetes")
+    assert plan.lost == {"patients": 1, "appointments": 0}
+    assert plan.restores.startswith("pre-migration.dump, ")
+    newest = scene.records.backups / "pre-migration.dump"
+    assert (
+        f"pg_restore -h localhost -p {scene.records.database.port} --exit-on-error"
+        in found.commands
+    )
+    assert str(newest) in found.commands
+    assert plan.no_return == "Put the restored database in the place of the live one"
+    assert "sentinel" not in found.commands
+
+
+@cases(
+    "script tried outcome said",
+    {
+        "rows changed": (ROWS, None, Outcome.INCONCLUSIVE, "changes rows"),
+        "rows changed, tried with success": (ROWS, "passed", Outcome.PASS, ""),
+        "rows changed, tried in vain": (ROWS, "failed", Outcome.PASS, ""),
+        "rows changed, tried without an end": (
+            ROWS,
+            "undecided",
+            Outcome.INCONCLUSIVE,
+            "says that the version before undecided",
+        ),
+    },
+)
+def test_what_sql_alone_does_not_settle_is_settled_by_a_try(
+    scene: Scene, script: str, tried: str | None, outcome: Outcome, said: str
+) -> None:
+    if tried is not None:
+        write_evidence(scene.folder, "rollback-test", {}, result=tried)
+    with migrated(scene, script):
+        found = scene.choose()
+    assert (found.outcome, said in found.said) == (outcome, True), found.said
+    ways = {"passed": ("kubernetes",), "failed": ("database", "kubernetes")}
+    plan = found.choice.plan
+    assert (None if plan is None else plan.methods) == ways.get(tried or "")
+
+
+def test_a_fix_that_is_ready_spares_the_restore(scene: Scene) -> None:
+    images = {name: image_digest(name, "1.2.0") for name in REPOSITORIES}
+    scene.describe("v1.2.1", "v1.2.0", kind="hotfix", images=images)
+    with migrated(scene, CONTRACT):
+        missing = scene.choose().choice.plan
+        scene.registry.tell(image_versions=["1.1.0", "1.2.0", "1.2.1"])
+        scene.describe("v1.2.1", "v1.2.0", kind="hotfix")
+        ready = scene.choose()
+    scene.registry.tell(image_versions=["1.1.0", "1.2.0"])
+    assert missing is not None
+    assert "database" in missing.methods
+    assert ready.choice.plan is not None
+    assert ready.choice.plan.methods == ("roll forward",)
+    assert "gate phase 1 --env clinic --release v1.2.1" in ready.commands
+
+
+@cases(
+    "broken outcome said",
+    {
+        "cut off": ("cut", Outcome.FAIL, "is damaged"),
+        "older than thought": ("old", Outcome.FAIL, "5 h old"),
+        "all from after the migration": ("late", Outcome.FAIL, "is from before the migrations"),
+        "not to be listed": ("hidden", Outcome.FAIL, "there is no"),
+        "a restore test that failed": ("untested", Outcome.FAIL, "the last restore test failed"),
+    },
+)
+def test_a_backup_that_can_not_be_relied_on_is_no_way_back(
+    scene: Scene, broken: str, outcome: Outcome, said: str
+) -> None:
+    with migrated(scene, CONTRACT), backups_with(scene, broken) as places:
+        found = scene.choose(data={"backups": places})
+    assert (found.outcome, said in found.said) == (outcome, True), found.said
+    assert found.choice.plan is None
+
+
+@contextlib.contextmanager
+def backups_with(scene: Scene, broken: str) -> Iterator[dict[str, str]]:
+    """Copy the backups and break them."""
+    folder, test = scene.folder / "backups", scene.folder / "restore-test.json"
+    shutil.copytree(scene.records.backups, folder)
+    result = "failed" if broken == "untested" else "passed"
+    test.write_text(json.dumps(a_restore_test(result=result)))
+    for file in folder.iterdir():
+        at = file.stat().st_mtime
+        if broken == "cut":
+            file.write_bytes(file.read_bytes()[:-2000])
+        hours = {"old": -5, "late": 1}.get(broken, 0)
+        at = time.time() + 3600 * hours if hours else at
+        os.utime(file, (at, at))
+    if broken == "hidden":
+        shutil.rmtree(folder)
+    programs = str(sandbox_postgres.programs() / "pg_restore")
+    yield {"location": str(folder), "restore_test": str(test), "pg_restore": programs}
