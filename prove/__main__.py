@@ -29,6 +29,7 @@ TABLE = ROOT / "docs" / "proofs.md"
 UNITS = {"s": 1, "m": 60, "h": 3600}
 PROOFS = (
     Proof("fold", decisions.FOLD, decisions.fold_agrees, share=2),
+    Proof("artefacts", decisions.ARTEFACTS, decisions.artefacts_agree, share=2, at_least=300),
     Proof("lines", decisions.LINES, decisions.damage_is_never_go, share=2),
     Proof("files", decisions.FILES, decisions.refused_or_sound, share=2),
     Proof("bodies", bodies.PROMISE, bodies.never_taken_for_healthy, share=2),

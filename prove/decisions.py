@@ -8,11 +8,12 @@ import os
 import pathlib
 import random
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 from unittest import mock
 
 import hypothesis
+from hypothesis.strategies import SearchStrategy, tuples
 
 from environments.loader import load_file
 from environments.yaml_file import ConfigurationError
@@ -25,26 +26,43 @@ from tests.environments.files import SECRETS, VALID
 from tests.gates.decide import test_fold_properties as opinions
 from tests.gates.decide.values import a_row
 from tests.gates.run.recorded import finished, started, text
+from tests.reports import test_agree
 
 FOLD = "any results, in any order, fold to what a second, independent opinion says"
 LINES = "lines that are cut, lost, doubled or littered never make a decision GO that was not"
 FILES = "mistyped environments, policies and catalogues are refused with a sentence, or are sound"
+ARTEFACTS = "exit code, verdict, terminal, JUnit, Markdown, Allure and page say the same"
 EXAMPLES_AT_ONCE = 100
 CHECKS, REGIONS = opinions.CHECKS, opinions.REGIONS
 
 
 def fold_agrees(seed: int) -> Cases:
+    """Yield results in any order, against a second opinion."""
+    return _examples(seed, opinions.CASES, opinions.agrees_with_the_second_opinion)
+
+
+def artefacts_agree(seed: int) -> Cases:
+    """Yield verdicts, all their artefacts read back."""
+    return _examples(seed, [test_agree.folds()], test_agree.says_the_same)
+
+
+def _examples(seed: int, of: Sequence[SearchStrategy[Any]], judge: Callable[..., None]) -> Cases:
     """Yield examples in batches: each has a seed of its own and is shrunk where it fails."""
     for batch in itertools.count():
         tried = 0
 
         @hypothesis.seed(seed + batch)
-        @hypothesis.settings(max_examples=EXAMPLES_AT_ONCE, database=None, deadline=None)
-        @hypothesis.given(*opinions.CASES)
-        def every(rows: Any, ran: Any, stage: Any, chance: Any) -> None:
+        @hypothesis.settings(
+            max_examples=EXAMPLES_AT_ONCE,
+            database=None,
+            deadline=None,
+            suppress_health_check=[hypothesis.HealthCheck.too_slow],
+        )
+        @hypothesis.given(tuples(*of))
+        def every(drawn: tuple[Any, ...]) -> None:
             nonlocal tried
             tried += 1
-            opinions.agrees_with_the_second_opinion(rows, ran, stage, chance)
+            judge(*drawn)
 
         try:
             every()

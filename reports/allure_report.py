@@ -20,18 +20,20 @@ from reports import allure, words
 from reports.junit import of_check, of_run
 
 RESULTS, HISTORY, CONFIGURATION, BUILT = "results", "history.jsonl", "allurerc.json", "built"
+NOT_VERIFIED = "Not verified: shown as it lies, and not folded again. "
 _WORST_FIRST = (*(one.value for one in reversed(Decision)), words.NO_VERDICT)
 
 
 def prepare(
     work: pathlib.Path,
     runs: Sequence[tuple[Verdict, pathlib.Path]],
-    earlier: Sequence[Verdict],
+    earlier: Sequence[tuple[Verdict, bool]],
     others: Sequence[pathlib.Path] = (),
 ) -> None:
     """Write into an empty folder what Allure needs: results, history, configuration; raises OSError.
 
-    `runs` come with their folders, the oldest first; `others` are folders of results that other tools left.
+    `runs` come with their folders, `earlier` with whether they were folded again, the oldest first; `others`
+    are folders of results that other tools left.
     """
     results = work / RESULTS
     results.mkdir()
@@ -44,7 +46,7 @@ def prepare(
         for name, source in allure.attached(verdict, folder).items():
             shutil.copyfile(source, results / name)
     with (work / HISTORY).open("w", encoding="utf-8") as history:
-        history.writelines(f"{json.dumps(_past(one))}\n" for one in earlier)
+        history.writelines(f"{json.dumps(_past(*one))}\n" for one in earlier)
     configured = _configuration([verdict for verdict, _ in runs])
     (work / CONFIGURATION).write_text(json.dumps(configured), encoding="utf-8")
 
@@ -71,12 +73,13 @@ def title(verdicts: Sequence[Verdict]) -> str:
     return f"{words.about(last)}: {len(verdicts)} runs, {counted}"
 
 
-def _past(verdict: Verdict) -> dict[str, Any]:
+def _past(verdict: Verdict, verified: bool) -> dict[str, Any]:  # noqa: FBT001 - a pair, taken apart
     """Return how a run ended, as a line of Allure's history."""
-    ended = {one["historyId"]: one for one in _ends(verdict)}
+    mark = "" if verified else NOT_VERIFIED
+    ended = {one["historyId"]: one for one in _ends(verdict, mark)}
     return {
         "uuid": verdict.run,
-        "name": title([verdict]),
+        "name": f"{mark}{title([verdict])}",
         "timestamp": allure.milliseconds(verdict.started_at) or 0,
         "knownTestCaseIds": sorted({one.partition(".")[0] for one in ended}),
         "testResults": ended,
@@ -85,7 +88,7 @@ def _past(verdict: Verdict) -> dict[str, Any]:
     }
 
 
-def _ends(verdict: Verdict) -> Iterator[dict[str, Any]]:
+def _ends(verdict: Verdict, mark: str) -> Iterator[dict[str, Any]]:
     at = allure.milliseconds(verdict.started_at) or 0
     took = round((verdict.elapsed_seconds or 0.0) * 1000)
     regions = verdict.region_names()
@@ -96,12 +99,13 @@ def _ends(verdict: Verdict) -> Iterator[dict[str, Any]]:
         for region in regions
     ]
     for about, region, case, lasted in cases:
+        said = mark + (f"{case.outcome}: {case.message}" if case.message else "")
         yield {
             "id": _md5(f"{verdict.run} {about} {region}"),
             "name": about,
             "fullName": allure.full_name(about),
             "status": case.status.value,
-            "message": f"{case.outcome}: {case.message}" if case.message else "",
+            **({"error": {"message": said}} if said else {}),
             "start": at,
             "stop": at + lasted,
             "duration": lasted,

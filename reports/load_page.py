@@ -19,7 +19,7 @@ import yaml
 from reports import load_words
 from reports.load_words import DamagedLoadRecordError, checked, is_closed
 from reports.texts import drawn
-from reports.words import ascii_line, one_line
+from reports.words import ascii_line, moment, one_line
 
 _MOST_REASONS = 12
 
@@ -48,6 +48,7 @@ def _drawn(template: str, written: Any, record: Mapping[str, Any]) -> str:
             written,
             record=known,
             words=load_words,
+            moment=moment,
             charts=sys.modules[__name__],
             shown=load_words.reasons(known) or load_words.proved(known),
             most=_MOST_REASONS,

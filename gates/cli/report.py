@@ -7,6 +7,7 @@ import itertools
 import json
 import pathlib
 import tempfile
+import time
 from collections.abc import Iterator, Sequence
 from typing import IO
 
@@ -24,6 +25,8 @@ from reports.verdict import read
 MOST_EARLIER = 50
 """Runs of the same question that a report shows as its history."""
 MOST_LOOKED_AT = 500
+VERIFYING_SECONDS = 8.0
+"""For so long earlier runs are folded again, the newest first; those that are left are marked."""
 Kept = tuple[Verdict, pathlib.Path]
 
 
@@ -90,7 +93,7 @@ def _of(one: Run) -> Verdict | None:
 
 
 def _as_it_lies(one: Run) -> Verdict | None:
-    """Return a run's verdict without folding it again: of fifty large ones that takes a minute."""
+    """Return a run's verdict without folding it again: fifty large ones take a minute."""
     try:
         return Verdict.from_record(one.record())
     except (runs.UnreadableRunError, ValueError):
@@ -131,17 +134,20 @@ def _write(
     return to
 
 
-def _earlier(out: pathlib.Path, asked: Sequence[Kept]) -> list[Verdict]:
-    """Return the newest runs before these that asked the same, the oldest first."""
+def _earlier(out: pathlib.Path, asked: Sequence[Kept]) -> list[tuple[Verdict, bool]]:
+    """Return the newest runs before these that asked the same, the oldest first, and whether verified."""
+    until = time.monotonic() + VERIFYING_SECONDS
     had = {verdict.run for verdict, _ in asked}
     questions = {_question(verdict) for verdict, _ in asked}
     before = max(_when(one) for one in asked)
     kinds = {run.partition("-")[2].rpartition("-")[0] for run in had}
     found = (
-        verdict
+        (verdict, verified)
         for one in itertools.islice(runs.newest_first(out), MOST_LOOKED_AT)
         if one.id not in had and one.id.partition("-")[2].rpartition("-")[0] in kinds
-        if (verdict := _as_it_lies(one)) and _question(verdict) in questions
+        for verified in (time.monotonic() < until,)
+        if (verdict := _of(one) if verified else _as_it_lies(one))
+        if _question(verdict) in questions
         if verdict.started_at < before
     )
     return list(itertools.islice(found, MOST_EARLIER))[::-1]

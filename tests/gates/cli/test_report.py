@@ -13,11 +13,19 @@ from typing import Any
 
 import pytest
 
+from gates.cli import report
 from gates.cli.main import main
+from gates.decide.judgement import equals
+from gates.decide.outcome import Meaning
+from gates.decide.suite import Attachment, Kind
 from gates.decide.verdict import Verdict
 from gates.run.verdict import keep
+from load._keep import write_allure
 from reports import allure_program
+from tests.load import runs
 from tests.reports import verdicts
+from tests.reports.test_evidence import a_suite
+from tests.reports.test_evidence import verdict_of as evidence_of
 from tests.tables import cases
 
 NODE = """#!{python}
@@ -90,9 +98,55 @@ def test_a_report_is_one_file_of_a_run_that_tells_nobody_who_reads_it(place: Pla
     assert [one["uuid"][:8] for one in past] == ["20261121", earlier[:8]]
     ended = [one["status"] for one in past[1]["testResults"].values()]
     assert (len(ended), ended.count("failed"), ended.count("skipped")) == (13, 3, 2)
+    assert not [one for one in past if "ot verified" in json.dumps(one)]
     assert json.loads((place.seen / "allurerc.json").read_text())["name"].startswith(
         "GO: v1.2.0 on"
     )
+
+
+def test_history_is_folded_again_as_long_as_time_lasts_and_marked_beyond(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lied = place.run(21)
+    file = place.out / lied / "verdict.json"
+    file.write_text(file.read_text().replace('"outcome": "PASS"', '"outcome": "FAIL"', 1))
+    run = place.run(22)
+    assert place.report(run)[0] == 0
+    assert (place.seen / "history.jsonl").read_text() == ""
+    monkeypatch.setattr(report, "VERIFYING_SECONDS", 0.0)
+    assert place.report(run)[0] == 0
+    (past,) = map(json.loads, (place.seen / "history.jsonl").read_text().splitlines())
+    said = [past["name"], *(one["error"]["message"] for one in past["testResults"].values())]
+    assert {one[:12] for one in said} == {"Not verified"}
+
+
+def test_a_release_has_its_load_run_its_contract_and_its_browser_results(place: Place) -> None:
+    picture = Attachment(name="page", file="evidence/page.png", media_type="image/png")
+    browser = a_suite("BR-BOOK-1", kind=Kind.BROWSER, attachments=(picture,))
+    rows = (*verdicts.ROWS, verdicts.row("BR-BOOK-1", "web", Meaning.HOLD))
+    booked = {("BR-BOOK-1", region): (equals("booked", 1, 1),) for region in verdicts.REGIONS}
+    made = lambda: verdicts.verdict_of(verdicts.passing() | booked, rows=rows)  # noqa: E731 - made when it is kept
+    run = place.run(21, made, gate="phase", phase="4", window=None, suites=(browser,))
+    (place.out / run / "evidence/page.png").write_bytes(b"picture")
+    place.run(22, lambda: evidence_of(a_suite("CT-READ-1"), a_suite("CT-FULL-1")))
+    for number, release in enumerate(("v1.2.0", "v1.1.0")):
+        folder = place.out / f"2026112{number}T100000Z-load-aaaaaa"
+        folder.mkdir()
+        record = runs.concluded(runs.valid_run(plan=runs.a_plan(release=release)))
+        (folder / "load.json").write_text(json.dumps(record))
+        (folder / "load.html").write_text(release)
+        write_allure(record, folder, began=0.0, ended=30.0)
+    assert place.report("--release", "v1.2.0")[0] == 0
+    shown = {one["name"]: json.dumps(one) for one in place.results()}
+    assert f"{Kind.BROWSER.value}: 1 tests" in shown["BR-BOOK-1 eu: BR-BOOK-1"]
+    assert f"{Kind.CONTRACT.value}: 1 tests" in shown["CT-READ-1 us: CT-READ-1"]
+    (load,) = (one for one in place.results() if one["name"].startswith("Load test"))
+    assert {one["name"]: one["value"] for one in load["parameters"]}["release"] == "v1.2.0"
+    files = {one.name: one for one in (place.seen / "results").iterdir()}
+    (page,) = (one for one in load["attachments"] if one["type"] == "text/html")
+    assert files[page["source"]].read_text() == "v1.2.0"
+    (png,) = (one for name, one in files.items() if name.endswith(".png"))
+    assert png.read_bytes() == b"picture"
 
 
 def test_a_release_has_all_its_runs_and_no_others(place: Place) -> None:
