@@ -172,6 +172,7 @@ def write(here: layout.Layout, switched_at: dt.datetime | None) -> None:
         browser=browser.path(),
         switched_at=switched_at and switched_at.astimezone(dt.UTC).isoformat(),
         now=now.isoformat(),
+        far_day=f"{now + dt.timedelta(days=180):%b %-d}",
         in_four_hours=(now + dt.timedelta(hours=4)).isoformat(),
     )
     Environment.model_validate(yaml.load(text, _Loader))  # noqa: S506 - one of the safe ones

@@ -24,7 +24,7 @@ from settings.monitoring import FileSystems, Monitoring
 from settings.network import Certificates, Dns
 from settings.notify import Notify
 from settings.objectives import Metric, Prometheus, Traffic
-from settings.people import Deployment, People
+from settings.people import Calendar, Deployment, People
 from settings.releases import Releases
 from settings.rollback import Rollback
 from settings.sections import (
@@ -145,9 +145,11 @@ class Environment(Section):
     releases: Releases = Releases()
     """Where each release is described."""
     deployment: Deployment | None = None
-    """Without it a deployment may take as long as it likes."""
+    """Without it a deployment may begin at any time, and take as long as it likes."""
     rollback: Rollback | None = None
     """Without it a rollback plan has no way back for records, ConfigMap, web application and alert rules."""
+    calendar: Calendar | None = None
+    """Without it nobody asks for days on which nobody deploys."""
     state: State | None = None
     """Without it baseline and history lie in this checkout, which is good for one machine."""
     flags: Flags | None = None
@@ -344,7 +346,7 @@ _PARTS: Mapping[str, Callable[[Environment], object]] = {
     "vendors": lambda environment: environment.external and environment.external.vendors,
 }
 """What checks are about that is less than a section, or more than one."""
-_NO_SUBJECTS = frozenset({"aws", "deployment", "evidence", "load", "rollback", "state"})
+_NO_SUBJECTS = frozenset({"aws", "evidence", "load", "rollback", "state"})
 """Optional sections that say how the gate works, or others do; no check is about them."""
 
 

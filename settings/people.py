@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import re
-from collections.abc import Iterator
+import zoneinfo
+from collections.abc import Iterable, Iterator
 from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
-from settings.sections import HttpUrl, Seconds, SecretReference, Section, Text
+from settings.sections import HttpUrl, Name, Seconds, SecretReference, Section, Text
 
 DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 LAST_PHASE = 7
 Planned = Annotated[Seconds, Field(gt=0, le=86_400)]
 _MOMENT = re.compile(rf"({'|'.join(DAYS)}) ([01][0-9]|2[0-3]):([0-5][0-9])")
@@ -103,6 +106,31 @@ def parse_moment(text: str) -> dt.timedelta:
     return dt.timedelta(days=DAYS.index(match[1]), hours=int(match[2]), minutes=int(match[3]))
 
 
+def parse_day(text: str) -> tuple[int, int]:
+    """Turn `Dec 24` into month and day; raises ValueError. Feb 29 is a day of leap years."""
+    month, _, day = text.partition(" ")
+    with contextlib.suppress(ValueError):
+        day_of_leap_year = dt.date(2024, MONTHS.index(month) + 1, int(day))
+        return day_of_leap_year.month, day_of_leap_year.day
+    raise ValueError(f"“{text}” is not a day of the year; write it like Dec 24")
+
+
+def _day(value: str) -> str:
+    parse_day(value)
+    return value
+
+
+def _time_zone(value: str) -> str:
+    try:
+        zoneinfo.ZoneInfo(value)
+    except (LookupError, ValueError, OSError):
+        raise ValueError(f"“{value}” is not a time zone; write one such as Europe/Berlin") from None
+    return value
+
+
+DayOfYear = Annotated[str, AfterValidator(_day)]
+
+
 def _moment(value: str) -> str:
     parse_moment(value)
     return value
@@ -118,6 +146,50 @@ class Window(Section):
     """Such as Saturday 22:00."""
     closes: Moment
     """Such as Sunday 06:00; the same as `opens` means the whole week."""
+
+
+class Blackout(Section):
+    """Days of each year on which nobody deploys, in UTC."""
+
+    name: Text
+    """What they are, such as Christmas."""
+    first: DayOfYear
+    """Such as Dec 24."""
+    last: DayOfYear
+    """Such as Dec 26: this day too."""
+
+
+class Feed(Section):
+    """A calendar whose entries are times in which nobody deploys, read as iCalendar (RFC 5545)."""
+
+    url: HttpUrl
+    """Its address; where all of it is a secret, as a calendar's private address is, its server's."""
+    path: SecretReference | None = None
+    """The secret rest of the address."""
+    token: SecretReference | None = None
+    """A bearer token."""
+    time_zone: Annotated[str, AfterValidator(_time_zone)] = "UTC"
+    """Of its all-day entries, and of times that name no zone, such as Europe/Berlin."""
+
+
+class Calendar(Section):
+    """When nobody deploys: days of each year, and what other people's calendars hold."""
+
+    blackouts: tuple[Blackout, ...] = ()
+    """The same days every year."""
+    feeds: dict[Name, Feed] = Field(min_length=1)
+    """By name, such as filing-periods and audits; every entry that is not cancelled counts."""
+    ca_file: str | None = None
+    """File of the authority that signs the servers' certificates, where it is not a public one."""
+
+
+class CalendarPolicy(Section):
+    """When a calendar is believed."""
+
+    max_age: Annotated[Seconds, Field(ge=86_400, le=31_622_400)] = 7_948_800.0
+    """Somebody wrote an entry, or the server the file, no longer ago."""
+    known_ahead: Annotated[Seconds, Field(ge=86_400, le=63_244_800)] = 34_560_000.0
+    """It holds an entry between the deployment and so long after it: one that has ended knows of nothing."""
 
 
 class Deployment(Section):
@@ -152,12 +224,18 @@ class DeploymentPolicy(Section):
 
     phases: tuple[PlannedPhase, ...]
     """One for each phase of the runbook."""
+    validation: Planned
+    """How long the live release is validated before anybody goes home."""
     rollback: dict[str, Planned] = Field(min_length=1)
     """By method; the longest has to fit before the deployment window closes."""
 
     def _refusals(self) -> Iterator[str]:
         if len(self.phases) != LAST_PHASE:
             yield f"phases has {len(self.phases)} entries; the runbook has {LAST_PHASE}"
+
+    def planned(self, numbers: Iterable[int]) -> dt.timedelta:
+        """Return how long phases take, by their numbers."""
+        return dt.timedelta(seconds=sum(self.phases[number - 1].planned for number in numbers))
 
     def undo(self, number: int) -> tuple[str, ...]:
         """Return what undoes a phase and those before it, the last one first."""

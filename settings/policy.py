@@ -19,7 +19,7 @@ from settings.load import LoadPolicy
 from settings.monitoring import MonitoringPolicy, StoragePolicy
 from settings.network import CertificatePolicy, DnsPolicy
 from settings.objectives import MAX_WAIT_SECONDS, Objective
-from settings.people import DeploymentPolicy, PeoplePolicy, SignOffPolicy
+from settings.people import CalendarPolicy, DeploymentPolicy, PeoplePolicy, SignOffPolicy
 from settings.rollback import WAYS, RollbackPolicy
 from settings.sections import Seconds, Section, Text, doubled
 from settings.service import Availability
@@ -57,6 +57,7 @@ class Policy(Section):
     certificates: CertificatePolicy = CertificatePolicy()
     monitoring: MonitoringPolicy = MonitoringPolicy()
     people: PeoplePolicy = PeoplePolicy()
+    calendar: CalendarPolicy = CalendarPolicy()
     sign_off: SignOffPolicy = SignOffPolicy()
     statements: StatementsPolicy = StatementsPolicy()
     evidence: EvidenceAge = EvidenceAge()

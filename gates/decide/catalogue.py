@@ -8,7 +8,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from gates.decide.outcome import Meaning
-from gates.decide.times import COUNTDOWN, DECISION, ROLLED_BACK, WINDOWS
+from gates.decide.times import COUNTDOWN, DECISION, ROLLED_BACK, WINDOW, WINDOWS
 from settings.environment import CHECK_ID, CONDITIONS
 
 if TYPE_CHECKING:
@@ -50,6 +50,11 @@ class Row:
     def section(self) -> str:
         """Return the section of the environment that the check is about; empty for none."""
         return self.applies_if.partition(":")[2]
+
+    @property
+    def due(self) -> str:
+        """Return by which time of the countdown it is first asked."""
+        return COUNTDOWN[-1] if self.when == WINDOW else self.when
 
     def applies(self, sections: Collection[str]) -> bool:
         """Return whether the check applies to an environment that has these sections."""
@@ -117,7 +122,7 @@ def _check_when(where: str, phase: str, when: str) -> None:
     if phase == "post-deploy":
         _must_be(where, "when", when, tuple(WINDOWS))
     elif phase == "pre-deploy":
-        _must_be(where, "when", when, COUNTDOWN)
+        _must_be(where, "when", when, (*COUNTDOWN, WINDOW))
     elif phase == "rollback":
         _must_be(where, "when", when, (DECISION, *ROLLED_BACK))
     elif phase == "deploy" and when != EVERY_PHASE and not _PART.fullmatch(when):

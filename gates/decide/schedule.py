@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from gates.decide.judgement import Judgement
 from gates.decide.outcome import Decision, Outcome
@@ -19,6 +19,14 @@ if TYPE_CHECKING:
 
 WEEK = dt.timedelta(days=7)
 RULE = "schedule"
+
+
+class Window(Protocol):
+    """A time in which one may deploy; as a text it says when that is."""
+
+    def left(self, now: dt.datetime) -> dt.timedelta | None:
+        """Return how long it stays open, or None while it is closed."""
+        ...
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -39,7 +47,7 @@ class WeeklyWindow:
         return f"{self.opens} to {self.closes} UTC"
 
 
-def time_left(windows: Iterable[WeeklyWindow], now: dt.datetime) -> dt.timedelta | None:
+def time_left(windows: Iterable[Window], now: dt.datetime) -> dt.timedelta | None:
     """Return how long one may deploy from now on, None while no window is open.
 
     Where one window closes and another is open, or opens, nothing ends; a week and more is for ever.
@@ -87,6 +95,36 @@ class Spent:
         return f"{said}: {minutes(self.taken - self.planned)} over" if self.over else said
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class Needed:
+    """How much time what is left of a deployment may take, the longest way back too."""
+
+    phases: dt.timedelta
+    validation: dt.timedelta
+    rollback: dt.timedelta
+    method: str
+    """Of the rollback."""
+
+    @classmethod
+    def after(cls, phase: int, policy: DeploymentPolicy) -> Needed:
+        """Return it for what follows a phase; 0: for the whole plan."""
+        method, longest = max(policy.rollback.items(), key=lambda item: item[1])
+        phases = policy.planned(range(phase + 1, len(policy.phases) + 1))
+        validation = dt.timedelta(seconds=policy.validation)
+        return cls(phases, validation, dt.timedelta(seconds=longest), method)
+
+    @property
+    def total(self) -> dt.timedelta:
+        """Return all of it, one after the other."""
+        return self.phases + self.validation + self.rollback
+
+    def __str__(self) -> str:
+        return (
+            f"{minutes(self.phases)} are planned for the rest and {minutes(self.validation)} to validate "
+            f"it, and a rollback of the {self.method} takes up to {minutes(self.rollback)}"
+        )
+
+
 def current_phase(runs: Iterable[PhaseRun]) -> int:
     """Return the phase that is under way by the history alone: after the last one that was GO."""
     return min(max(_ends(runs), default=0) + 1, 7)
@@ -108,36 +146,32 @@ def spent(
     end = min((at for number, at in _ends(runs).items() if number == phase), default=now)
     numbers = range(before + 1, phase + 1)
     named = f"phase {phase}" if len(numbers) == 1 else f"phases {numbers[0]} to {phase}"
-    return Spent(named, end - begun, _planned(policy, numbers))
+    return Spent(named, end - begun, policy.planned(numbers))
 
 
 def judge(
     phase: int,
     took: Spent | None,
     now: dt.datetime,
-    windows: Sequence[WeeklyWindow],
+    windows: Sequence[Window],
     policy: DeploymentPolicy,
 ) -> Judgement:
-    """PASS while the rest of the plan and the longest rollback fit into an open window, else FAIL.
+    """PASS while the rest of the plan, its validation and a rollback fit into an open window, else FAIL.
 
     A phase over its plan is told and judges nothing: what counts is whether there is time left.
     """
-    rest = _planned(policy, range(phase + 1, len(policy.phases) + 1))
-    method, longest = max(policy.rollback.items(), key=lambda item: item[1])
-    needed = rest + dt.timedelta(seconds=longest)
-    back = f"a rollback of the {method} takes up to {minutes(needed - rest)}"
-    plan = f"{minutes(rest)} are planned for the rest, and {back}"
+    plan = Needed.after(phase, policy)
     left = time_left(windows, now)
     told = {"remark": f"{took}."} if took is not None and took.over else {}
-    known = f"{took}; {plan}" if took is not None else plan
+    known = f"{took}; {plan}" if took is not None else str(plan)
     if not windows:
         return _judgement(Outcome.PASS, known, told)
     if left is None:
         named = " or ".join(map(str, windows))
         return _judgement(Outcome.FAIL, f"no deployment window is open ({named}); {plan}", told)
     closes = f"the deployment window {closing(left)}"
-    if needed > left:
-        short = f"{closes}; {plan}: {minutes(needed - left)} too much"
+    if plan.total > left:
+        short = f"{closes}; {plan}: {minutes(plan.total - left)} too much"
         return _judgement(Outcome.FAIL, short, told)
     return _judgement(Outcome.PASS, f"{known}; {closes}", told)
 
@@ -171,7 +205,3 @@ def _ends(runs: Iterable[PhaseRun]) -> dict[int, dt.datetime]:
         if decisions == {Decision.GO}:
             ends[number] = min(run.started_at, ends.get(number, run.started_at))
     return ends
-
-
-def _planned(policy: DeploymentPolicy, numbers: Iterable[int]) -> dt.timedelta:
-    return dt.timedelta(seconds=sum(policy.phases[number - 1].planned for number in numbers))

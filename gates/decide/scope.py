@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, ClassVar
 from gates.decide.catalogue import EVERY_PHASE, Row, in_window
 from gates.decide.fold import Stage
 from gates.decide.kept import Kept
-from gates.decide.times import COUNTDOWN, DECISION, WINDOWS
+from gates.decide.times import COUNTDOWN, DECISION, WINDOW, WINDOWS
 from settings.people import LAST_PHASE
 
 if TYPE_CHECKING:
@@ -125,13 +125,13 @@ class PreDeploy(Gate):
     def scope(self, rows: Iterable[Row], *, switched: bool) -> Scope:  # noqa: ARG002 - nothing is begun
         """Return the rows that are due by that time, the earlier ones too."""
         due = COUNTDOWN[: COUNTDOWN.index(self.at) + 1]
-        mine = (row for row in rows if row.phase == "pre-deploy" and row.when in due)
+        mine = (row for row in rows if row.phase == "pre-deploy" and row.due in due)
         return _all_at(mine, Stage.BEFORE)
 
     def follows(self, rows: Iterable[Row]) -> str | None:
         """Return the next time of the countdown that asks anything, then phase 1."""
         later = COUNTDOWN[COUNTDOWN.index(self.at) + 1 :]
-        asked = {row.when for row in rows if row.phase == "pre-deploy"}
+        asked = {row.due for row in rows if row.phase == "pre-deploy"}
         return next((f"pre-deploy --at {at}" for at in later if at in asked), "phase 1")
 
 
@@ -172,9 +172,7 @@ class Phase(Gate):
         rows = tuple(rows)
         parts = self.parts(rows)
         own = [row for row in rows if row.phase == "deploy" and row.when in parts]
-        every = [row for row in rows if row.phase == "deploy" and row.when == EVERY_PHASE] * bool(
-            own
-        )
+        every = [row for row in rows if row.when in (EVERY_PHASE, WINDOW)] * bool(own)
         stages = {row.id: stage_of(row.when, switched=switched) for row in own}
         stages |= {row.id: stage_of(parts[-1], switched=switched) for row in every}
         return Scope((*own, *every), stages)
@@ -347,7 +345,7 @@ def _later(gate: Gate, row: Row) -> str:
     if isinstance(gate, PostDeploy) and row.phase == "post-deploy":
         return f"the first {row.when}" if WINDOWS[row.when] > WINDOWS[gate.window] else ""
     if isinstance(gate, PreDeploy) and row.phase == "pre-deploy":
-        return row.when if COUNTDOWN.index(row.when) > COUNTDOWN.index(gate.at) else ""
+        return row.due if COUNTDOWN.index(row.due) > COUNTDOWN.index(gate.at) else ""
     if isinstance(gate, Phase) and row.phase == "deploy" and gate.part is not None:
         other = row.when.startswith(f"{gate.number}.") and row.when != str(gate)
         return f"phase {row.when}" if other else ""

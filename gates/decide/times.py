@@ -9,3 +9,5 @@ DECISION = "decision"
 """The `when` of a rollback's rows that are asked before it."""
 ROLLED_BACK = ("15m", "24h", "1w")
 """The times after a rollback at which it is verified."""
+WINDOW = "window"
+"""The `when` of what is asked whenever one may ask whether to deploy now: at T-2h, and in every phase."""

@@ -60,7 +60,16 @@ APIS = {api_name(region, version): (region, version) for region in REGIONS for v
 RELEASED_APIS = tuple(api_name(region, RELEASE) for region in REGIONS)
 PREVIOUS_APIS = tuple(api_name(region, PREVIOUS) for region in REGIONS)
 STANDINS = (
-    *("audit", "certificates", "fhir", "grafana", "kubernetes-eu", "kubernetes-us", "names"),
+    *(
+        "audit",
+        "calendar",
+        "certificates",
+        "fhir",
+        "grafana",
+        "kubernetes-eu",
+        "kubernetes-us",
+        "names",
+    ),
     *("pagerduty", "slack", "vendors"),
 )
 """The stand-ins of `sandbox.systems.__main__`; the gate reaches each over the link `gate-NAME`."""
@@ -103,6 +112,7 @@ PASSWORDS = (
     *("postgres-superuser", "postgres-api", "postgres-replication", "postgres-gate"),
     *("postgres-exporter", "redis-api", "redis-gate", "api-admin", "audit-read"),
     *("kubernetes-gate", "grafana-gate", "pagerduty-gate", "slack-gate", "synthetic"),
+    "calendar-gate",
     *("aws-gate", "aws-gate-id", "aws-operator", "aws-operator-id"),
 )
 

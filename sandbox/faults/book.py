@@ -92,9 +92,9 @@ async def bent(it: Breakage, states: Mapping[str, Mapping[str, Any]]) -> None:
 
 
 async def window_closes(it: Breakage, minutes: int) -> None:
-    """Have the deployment window close soon; it opened an hour later, a week before."""
+    """Have the deployment window close soon; it opens again two days later, as it did a week before."""
     closes = dt.datetime.now(dt.UTC) + dt.timedelta(minutes=minutes)
-    opens = closes + dt.timedelta(hours=1)
+    opens = closes + dt.timedelta(days=2)
     window = {"opens": f"{opens:%A %H:%M}", "closes": f"{closes:%A %H:%M}"}
     it.undo(it.layout.deployment_window.unlink, missing_ok=True)
     write_private(it.layout.deployment_window, json.dumps(window))

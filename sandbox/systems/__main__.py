@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 MAKERS: Mapping[str, Maker] = {
     "audit": audit.make_app,
+    "calendar": people.calendar,
     "certificates": network.certificates,
     "fhir": service.fhir,
     "grafana": grafana.make_app,

@@ -38,6 +38,7 @@ def _settings(layout: Layout) -> Mapping[str, dict[str, Any]]:
     }
     return {
         "audit": {"token": passwords["audit-read"], "database": database},
+        "calendar": {"token": passwords["calendar-gate"]},
         "certificates": {
             "tls": {region: ports[certificates_name(region)] for region in (*REGIONS, "old")},
             "ca_file": str(layout.authority),

@@ -1,13 +1,15 @@
-"""The doctor on the people behind a deployment: PagerDuty and Slack take the gate's tokens."""
+"""The doctor on the people behind a deployment: PagerDuty, Slack and calendars take the gate's tokens."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
 import probes
-from settings.people import People
+from probes.observation import utc_now
+from settings.people import Calendar, People
 from steps.kit.findings import Finding, Keys, Level, Subject, System, examination
 from steps.monitoring import watchers
+from steps.people import windows
 
 _PAGERDUTY = Keys("people.pagerduty.url", "people.ca_file", "people.pagerduty.token")
 _SLACK = Keys("people.slack.url", "people.ca_file", "people.slack.token")
@@ -36,3 +38,20 @@ def _schedules(rota: System, section: People) -> Iterator[Finding]:
         )
         readable = rota.ok(f"the schedule {schedule} can be read")
         yield readable if seen.failure is None else rota.unread(seen.failure)
+
+
+@examination
+def examine_calendars(subject: Subject, section: Calendar) -> Iterator[Finding]:
+    """Read every calendar; whether it is kept, and what it holds, is the checks' business."""
+    now = utc_now()
+    for name in section.feeds:
+        feed = f"calendar.feeds.{name}"
+        server = System(
+            subject,
+            f"the calendar {name}",
+            None,
+            Keys(f"{feed}.url", "calendar.ca_file", f"{feed}.token"),
+        )
+        where = windows.source(subject.platform, name)
+        server.read(probes.calendar.between(where, now, now, now, deadline=subject.deadline()))
+        yield server.ok("it can be read")

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import probes
 from gates.decide.judgement import Judgement
-from settings.people import Contact, DeploymentWindow
-from steps.kit.expect import expect
+from gates.decide.windows import Span, moment
+from settings.people import CalendarPolicy, Contact, DeploymentWindow
+from steps.kit.expect import age, expect
 
 _PLACEHOLDER = re.compile(
     r"\b(TBD|TBA|EDIT-ME|X{2,})\b|\?{2,}|^TODO\b|^(N/?A|NONE|X|[-.?])$", re.IGNORECASE
@@ -23,6 +24,7 @@ _NOBODYS_DOMAIN = re.compile(
 """Set aside for documents and tests (RFC 2606): nobody can be reached there."""
 _FIRST_LOOK = dt.timedelta(days=8)
 """A deployment is checked from a week before on; a window that is further away is a mistyped one."""
+_MOST_NAMED = 3
 _WELL = ("active", "warning", "critical")
 """PagerDuty's words for a service that takes incidents; two of them say that it has some now."""
 
@@ -103,3 +105,45 @@ def _wrong(contact: Contact | None) -> Iterator[str]:
         yield "the e-mail address is a placeholder"
     elif contact.email and not _EMAIL.fullmatch(contact.email):
         yield "the e-mail address is none"
+
+
+def free(subject: str, busy: Iterable[Span], planned: Span) -> Judgement:
+    """Judge that nothing of what forbids a deployment shares a moment with it."""
+    met = [one for one in busy if one.meets(planned)]
+    named = "; ".join(map(str, met[:_MOST_NAMED])) + ("; …" if met[_MOST_NAMED:] else "")
+    found = f"lies in it: {named}" if met else "lies in it"
+    sentence = f"{subject}: {'' if met else 'nothing '}{found} ({planned})"
+    clears = f"a start after {moment(max(one.ends for one in met))} UTC" if met else ""
+    return expect(not met, subject, sentence, clears, rule="blackout")
+
+
+def believed(
+    subject: str,
+    written_at: dt.datetime | None,
+    entries: Sequence[Span],
+    planned: Span,
+    policy: CalendarPolicy,
+    now: dt.datetime,
+) -> Judgement:
+    """Judge that a calendar is kept: written to lately, and with an entry after the deployment."""
+    old = None if written_at is None else (now - written_at).total_seconds()
+    wrong = []
+    if old is None:
+        wrong.append("does not say when it was last written to")
+    elif old > policy.max_age:
+        wrong.append(
+            f"was last written to {age(old)} ago, at most {age(policy.max_age)} are allowed"
+        )
+    if not any(one.ends > planned.ends for one in entries):
+        ahead = age(policy.known_ahead)
+        wrong.append(
+            f"has no entry in the {ahead} after the deployment, so it knows of nothing there"
+        )
+    kept = (
+        ""
+        if old is None
+        else f"was written to {age(max(old, 0))} ago and reaches beyond the deployment"
+    )
+    sentence = f"{subject} {' and '.join(wrong) or kept}"
+    clears = "a calendar that somebody keeps, with the entries of the year ahead"
+    return expect(None if wrong else True, subject, sentence, clears, rule="calendar")

@@ -70,7 +70,7 @@ CAN_BE_RED: dict[str, str] = {
     "a limit with a maximum below which platforms do fail": """
         AccessibilityPolicy.longest_motion Audit.max_clock_skew Availability.answer_overhead
         BrowserPolicy.layout_shift BrowserPolicy.long_task BrowserPolicy.step_within
-        BrowserPolicy.walk_within DeploymentPolicy.rollback DnsPolicy.min_ttl
+        BrowserPolicy.walk_within DeploymentPolicy.rollback DeploymentPolicy.validation DnsPolicy.min_ttl
         GeneratorLimits.clock_skew GeneratorLimits.lag_p99 GeneratorLimits.late
         GeneratorLimits.throttled_periods Objective.look_back PlannedPhase.planned
         RestoreTestPolicy.max_age RestoreTestPolicy.max_age_day_before RollbackLimit.sustained

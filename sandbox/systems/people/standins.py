@@ -1,4 +1,4 @@
-"""PagerDuty's REST API (who is on call, and services) and Slack's Web API (the channels)."""
+"""PagerDuty's REST API (on call, services), Slack's Web API (channels), and a calendar (iCalendar)."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 
 from pydantic import Field
+from starlette.responses import Response
 
 from sandbox.core.standins import Facts, Login, State
 
@@ -137,3 +138,59 @@ def slack(admin_token: SecretStr, settings: Mapping[str, Any]) -> Starlette:
     refusal = {"ok": False, "error": "invalid_auth"}
     login = Login(f"Bearer {settings['token']}", refusal, 200)
     return facts.app({"GET,POST /api/conversations.list": channels}, login)
+
+
+class CalendarState(State):
+    """The calendar of filing periods and audits, in days from now."""
+
+    audit_in_days: float = 30.0
+    """When the next audit begins, of four days."""
+    written_days_ago: float = 1.0
+    cut_at: int | None = None
+    """Whether, and where, the file breaks off."""
+    more: str = ""
+    """Further entries, as they stand in the file."""
+
+
+def calendar(admin_token: SecretStr, settings: Mapping[str, Any]) -> Starlette:
+    """Return the application, which serves one file; `settings` hold the gate's token."""
+    facts = Facts(CalendarState(), admin_token)
+
+    async def audits(_: Request) -> Response:
+        text = _calendar(facts.now, dt.datetime.now(dt.UTC))
+        return Response(text[: facts.now.cut_at], media_type="text/calendar; charset=utf-8")
+
+    login = Login(f"Bearer {settings['token']}", {"error": "unauthorized"})
+    return facts.app({"GET /audits.ics": audits}, login)
+
+
+def _calendar(state: CalendarState, now: dt.datetime) -> str:
+    """Return a filing period of each quarter, an audit, and one of today that was cancelled."""
+    written = f"{now - dt.timedelta(days=state.written_days_ago):%Y%m%dT%H%M%SZ}"
+    audit = now + dt.timedelta(days=state.audit_in_days)
+    quarter = now + dt.timedelta(days=45)
+    entries = {
+        "filing": (
+            f"DTSTART;VALUE=DATE:{quarter:%Y%m%d}",
+            f"DTEND;VALUE=DATE:{quarter + dt.timedelta(days=3):%Y%m%d}",
+            "RRULE:FREQ=YEARLY",
+            "SUMMARY:Regulatory filing period",
+        ),
+        "audit": (
+            f"DTSTART;TZID=Europe/Berlin:{audit:%Y%m%dT%H%M%S}",
+            "DURATION:P4D",
+            "SUMMARY:Audit of the processor",
+        ),
+        "cancelled": (
+            f"DTSTART;VALUE=DATE:{now:%Y%m%d}",
+            "STATUS:CANCELLED",
+            "SUMMARY:Audit that was called off",
+        ),
+    }
+    events = [
+        line
+        for uid, lines in entries.items()
+        for line in ("BEGIN:VEVENT", f"UID:{uid}", f"DTSTAMP:{written}", *lines, "END:VEVENT")
+    ]
+    head, end = ("BEGIN:VCALENDAR", "VERSION:2.0", "PRODID:-//sandbox//audits//EN"), "END:VCALENDAR"
+    return "\r\n".join([*head, *events, *state.more.splitlines(), end, ""])

@@ -27,6 +27,7 @@ PLAN = DeploymentPolicy.model_validate(
             {"title": f"phase {n}", "planned": f"{planned}m"}
             for n, planned in enumerate((15, 20, 30, 20, 10, 15, 10), start=1)
         ],
+        "validation": "60m",
         "rollback": {"feature flags": "1m", "database": "60m"},
     }
 )
@@ -96,10 +97,10 @@ UNDER_WAY = {
 }
 FIT = {
     "it fits": (2, 60, (PRIMARY,)),
-    "the rest just fits": (2, 480 - 145, (PRIMARY,)),
-    "a minute too late": (2, 480 - 144, (PRIMARY,)),
-    "a rollback after the last phase fits": (7, 480 - 61, (PRIMARY,)),
-    "a rollback after the last phase does not": (7, 480 - 59, (PRIMARY,)),
+    "the rest just fits": (2, 480 - 205, (PRIMARY,)),
+    "a minute too late": (2, 480 - 204, (PRIMARY,)),
+    "a rollback after the last phase fits": (7, 480 - 121, (PRIMARY,)),
+    "a rollback after the last phase does not": (7, 480 - 119, (PRIMARY,)),
     "outside of every window": (2, -5, (PRIMARY, WeeklyWindow("Monday 00:00", "Monday 01:00"))),
     "without a window nothing is judged": (2, -5, ()),
     "at the end of the week a whole week does not close": (7, 25.9 * 60, (ALWAYS,)),
@@ -121,4 +122,6 @@ def fit_said() -> Iterator[str | Judgement]:
 def test_a_plan_that_lacks_a_phase_is_refused() -> None:
     phases = [{"title": one.title, "planned": "5m"} for one in PLAN.phases[:6]]
     with pytest.raises(ValueError, match="phases has 6 entries; the runbook has 7"):
-        DeploymentPolicy.model_validate({"phases": phases, "rollback": {"database": "60m"}})
+        DeploymentPolicy.model_validate(
+            {"phases": phases, "validation": "60m", "rollback": {"database": "60m"}}
+        )

@@ -1,0 +1,132 @@
+"""When one may deploy: the checks by their ids, against a calendar as the local platform serves it."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime as dt
+import pathlib
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import yaml
+from pydantic import SecretStr
+
+from environments.release_file import path_of
+from probes.observation import utc_now
+from sandbox.systems.people import standins
+from steps.people import windows
+from tests.environments.test_release_file import WHOLE
+from tests.golden import Said
+from tests.probes.servers import closed_port
+from tests.probes.standin_server import ADMIN, StandIn, listening
+from tests.steps.platforms import NOWHERE, a_platform
+from tests.steps.scenarios import judged, told
+from tests.tables import cases
+
+TOKEN = "sentinel-9f2-token"
+ALWAYS = {"opens": "Monday 00:00", "closes": "Monday 00:00"}
+PRIMARY = {"opens": "Saturday 22:00", "closes": "Sunday 06:00"}
+_TIMES = re.compile(r"\w+day \d{4}-\d\d-\d\d( \d\d:\d\d)?")
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[StandIn]:
+    with listening(standins.calendar(SecretStr(ADMIN), {"token": TOKEN})) as url:
+        yield StandIn(url)
+
+
+@pytest.fixture
+def audits(server: StandIn) -> Iterator[StandIn]:
+    yield server
+    server.straighten()
+
+
+def asked(folder: pathlib.Path, check_id: str, url: str, **changed: Any) -> list[str]:
+    """Return what a check says, without the times of today."""
+    (folder / "token").write_text(changed.pop("token", TOKEN))
+    feed = {"url": f"{url}/audits.ics", "token": f"file:{folder / 'token'}"}
+    calendar = {"feeds": {"audits": {**feed, "time_zone": "Europe/Berlin"}}, **changed}
+    sections: dict[str, Any] = {"deployment": {"windows": [ALWAYS]}, "calendar": calendar}
+    platform = a_platform(folder, {"eu": NOWHERE.format(1)}, **sections)
+    return [_TIMES.sub("…", one) for one in told(judged(check_id, platform))]
+
+
+def entry(*lines: str, uid: str = "more") -> str:
+    stamp = f"DTSTAMP:{utc_now():%Y%m%dT%H%M%SZ}"
+    return "\n".join(["BEGIN:VEVENT", f"UID:{uid}", stamp, *lines, "END:VEVENT"])
+
+
+def stamped(hours: float) -> str:
+    return f"{utc_now() + dt.timedelta(hours=hours):%Y%m%dT%H%M%S}"
+
+
+FOR_EVER = entry(f"DTSTART:{stamped(-24)}Z", "RRULE:FREQ=SECONDLY")
+
+
+@cases(
+    "bent changed",
+    {
+        "nothing is in the way": ({}, {}),
+        "an audit began yesterday": ({"audit_in_days": -1.0}, {}),
+        "nobody wrote to it for a year": ({"written_days_ago": 365.0}, {}),
+        "it breaks off": ({"cut_at": 300}, {}),
+        "a rule that takes for ever": ({"more": FOR_EVER}, {}),
+        "the token is refused": ({}, {"token": "sentinel-other"}),
+        "a blackout day is today": (
+            {},
+            {"blackouts": [{"name": "Stocktaking", "first": "Jan 1", "last": "Dec 31"}]},
+        ),
+    },
+)
+def test_what_is_said_of_a_calendar(
+    tmp_path: pathlib.Path,
+    audits: StandIn,
+    bent: dict[str, Any],
+    changed: dict[str, Any],
+    said: Said,
+) -> None:
+    audits.bend(**bent)
+    said(asked(tmp_path, "WIN-2", audits.url, **changed))
+
+
+def test_a_calendar_that_is_unreachable_or_has_ended_is_never_free(
+    tmp_path: pathlib.Path, audits: StandIn, said: Said, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nowhere = asked(tmp_path, "WIN-2", NOWHERE.format(closed_port()))
+    ended = standins._calendar(standins.CalendarState(), utc_now() - dt.timedelta(days=50))
+    only = "\r\n".join(ended.replace("RRULE:FREQ=YEARLY\r\n", "").splitlines())
+    monkeypatch.setattr(standins, "_calendar", lambda *_: only)
+    said([nowhere, asked(tmp_path, "WIN-2", audits.url)])
+
+
+@cases(
+    "now phase start",
+    {
+        "at T-2h the planned start counts": ("2026-01-31T20:00:00", None, WHOLE["planned_start"]),
+        "a planned start that is over": ("2026-02-01T02:01:00", None, WHOLE["planned_start"]),
+        "a planned start too late": ("2026-01-31T20:00:00", None, "2026-02-01T02:01:00Z"),
+        "without a planned start it is now": ("2026-01-31T20:00:00", None, None),
+        "a release.yaml that can't be read": ("2026-01-31T22:00:00", None, "tomorrow"),
+        "in a phase it is now": ("2026-01-31T21:59:00", 3, WHOLE["planned_start"]),
+        "after the last phase": ("2026-02-01T04:00:00", 7, WHOLE["planned_start"]),
+    },
+)
+def test_of_which_start_the_window_is_asked(
+    tmp_path: pathlib.Path,
+    now: str,
+    phase: int | None,
+    start: str | None,
+    said: Said,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    moment = dt.datetime.fromisoformat(now).replace(tzinfo=dt.UTC)
+    monkeypatch.setattr(windows, "utc_now", lambda: moment)
+    platform = a_platform(tmp_path, {"eu": NOWHERE.format(1)}, deployment={"windows": [PRIMARY]})
+    if start is not None:
+        file = path_of(platform.environment, platform.release)
+        file.parent.mkdir(parents=True)
+        file.write_text(yaml.safe_dump({**WHOLE, "planned_start": start}), encoding="utf-8")
+    found = told(judged("WIN-1", dataclasses.replace(platform, phase=phase)))
+    said(found, {str(tmp_path): "FOLDER"})
