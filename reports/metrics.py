@@ -54,7 +54,7 @@ def _samples(verdict: Verdict) -> Iterator[tuple[str, dict[str, str], float]]:
 
 def _labels(labels: Mapping[str, str]) -> str:
     escaped = {
-        name: value.replace("\\", r"\\").replace("\n", r"\n").replace('"', r"\"")
+        name: words.one_line(value).replace("\\", r"\\").replace('"', r"\"")
         for name, value in labels.items()
     }
     return ",".join(f'{name}="{value}"' for name, value in escaped.items())

@@ -10,8 +10,16 @@ evidence=${GATE_EVIDENCE:-gate-evidence}
 export GATE_OUT="$evidence/$(date -u +%Y%m%dT%H%M%SZ)-$$"
 case $evidence in /*) ;; *) GATE_OUT=$PWD/$GATE_OUT ;; esac
 
-code=0
-${GATE:-gate} "$@" || code=$?
+code=0 plan=
+if [ "${1:-}" = rollback ]; then
+  # What people need is what it prints: their page shows it, and the evidence keeps it.
+  plan=$GATE_OUT/plan.txt
+  mkdir -p "$GATE_OUT"
+  ${GATE:-gate} "$@" >"$plan" || code=$?
+  cat "$plan"
+else
+  ${GATE:-gate} "$@" || code=$?
+fi
 
 run=$(find "$GATE_OUT" -mindepth 2 -maxdepth 2 -name verdict.json 2>/dev/null | head -n 1)
 run=${run%/verdict.json}
@@ -33,7 +41,7 @@ if [ -n "${GITHUB_OUTPUT:-}" ]; then
   printf '::%s title=Deployment gate::%s\n' "$kind" "$line"
 fi
 if [ -n "${GITHUB_STEP_SUMMARY:-}" ]; then
-  if [ -f "$run/summary.md" ]; then cat "$run/summary.md"; else printf '# %s\n' "$meaning"; fi >>"$GITHUB_STEP_SUMMARY"
+  if [ -n "$plan" ]; then printf '## Plan of the rollback\n\n'; sed 's/^/    /' "$plan"; elif [ -f "$run/summary.md" ]; then cat "$run/summary.md"; else printf '# %s\n' "$meaning"; fi >>"$GITHUB_STEP_SUMMARY"
 fi
 if [ -n "${GITLAB_CI:-}" ]; then
   printf 'GATE_CODE=%s\nGATE_DECISION=%s\nGATE_RUN=%s\n' "$code" "$decision" "$run" >"$evidence/gate.env"

@@ -28,6 +28,7 @@ CI = ROOT / "deploy" / "ci"
 GATE = """#!/bin/sh
 echo "$@" >>"$ASKED_OF_IT"
 [ "$1" != notify ] || exit 70
+[ "$1" != rollback ] || echo "1. kubectl rollout undo <deployment>"
 run=$GATE_OUT/20260131T224500Z-post-deploy-aaaaaa
 if [ -n "$DECISION" ]; then
   mkdir -p "$run"
@@ -183,6 +184,15 @@ def test_the_real_gate_ends_a_job_as_it_decided(
     (run,) = pipeline.folder.glob("evidence/*/*/verdict.json")
     assert json.loads(run.read_text())["decision"] == decision
     assert f"gate.sh: {decision}" in pipeline.said
+
+
+def test_the_plan_of_a_rollback_is_on_the_page_and_in_the_evidence(pipeline: Pipeline) -> None:
+    files = {"GITHUB_STEP_SUMMARY": str(pipeline.page)}
+    assert pipeline.run(github, 20, "HOLD", ASKED="rollback plan", **files) == 20
+    plan = "1. kubectl rollout undo <deployment>\n"
+    assert pipeline.page.read_text() == f"## Plan of the rollback\n\n    {plan}"
+    (kept,) = pipeline.folder.glob("evidence/*/plan.txt")
+    assert (kept.read_text(), plan in pipeline.said) == (plan, True)
 
 
 def test_the_real_gate_is_refused_what_is_still_to_be_edited(tmp_path: pathlib.Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import dataclasses
+import io
 import json
 import pathlib
 import re
@@ -14,11 +15,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from gates.cli import asking
 from gates.decide.fold import Stage
 from gates.decide.judgement import Judgement, equals
 from gates.decide.outcome import Meaning, Outcome
 from gates.decide.verdict import Step, Verdict
-from reports import writers
+from gates.run import runs
+from reports import explanation, metrics, notice, writers
 from tests.reports import verdicts
 from tests.reports.parsed import by_artefact, read_page, shown
 
@@ -119,6 +122,21 @@ def test_foreign_text_breaks_nothing_and_injects_nothing(tmp_path: pathlib.Path)
     markdown = (tmp_path / "summary.md").read_text(encoding="utf-8")
     assert not re.search(r"(?<!\\)<", re.sub(r"(?<!\\)`[^`]*`", "", markdown))  # but in code
     assert "\n# head" not in markdown
+
+
+def test_foreign_text_is_plain_in_all_that_is_printed_and_sent(tmp_path: pathlib.Path) -> None:
+    (tmp_path / "verdict.json").write_text(json.dumps(with_text(FOREIGN).record()))
+    verdict = Verdict.from_record(runs.Run(tmp_path).record())
+    told = notice.notice(verdict, "https://ci.example/{run}")
+    kinds = (notice.slack, notice.teams, notice.pagerduty, notice.webhook)
+    sent = [json.dumps(make(told, "key"), ensure_ascii=False) for make in kinds]
+    printed = io.StringIO()
+    asking.show(verdict, "text", printed)
+    drawn = [explanation.render(verdict, None), metrics.openmetrics([verdict])]
+    for text in (printed.getvalue(), *drawn, *sent):
+        assert not {"\x1b", "\x07", "\ud83d"} & set(text)
+        assert "\n# head" not in text
+        assert len(text) < 3 * len(A_MEGABYTE)
 
 
 SECRET = 'Bea"rer/ s3cr+et='
