@@ -28,6 +28,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--run-dir", type=pathlib.Path, help="folder for this run's evidence")
     group.addoption("--manifest", type=pathlib.Path, help="JSON file naming the checks to run")
     group.addoption("--phase", type=int, help="phase of the deployment that is asked about, 1 to 7")
+    group.addoption("--watch", type=float, metavar="SECONDS", help="how long triggers are watched")
+    group.addoption("--resume", type=pathlib.Path, help="events of a watch to go on with")
     group.addoption(
         "--checks",
         type=pathlib.Path,

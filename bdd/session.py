@@ -159,6 +159,8 @@ def _request(config: pytest.Config) -> Request:
         environment_file=option("--environment-file"),
         run_dir=option("--run-dir"),
         phase=option("--phase"),
+        watch_seconds=option("--watch"),
+        resumed=option("--resume"),
         checks=config.stash[FOLDER],
         dry=option("dry"),
     )

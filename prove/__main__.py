@@ -22,6 +22,7 @@ from prove import (
     prove,
     render,
     runs,
+    triggers,
 )
 from prove.kubernetes import likeness as kubernetes
 
@@ -36,6 +37,7 @@ PROOFS = (
     Proof("changes", changes.PROMISE, changes.refuses_nothing, share=2, at_least=2000),
     Proof("kubernetes", kubernetes.PROMISE, kubernetes.cases, share=1, at_least=kubernetes.CASES),
     Proof("mutation", mutation.PROMISE, mutation.noticed, share=1, at_least=mutation.MUTANTS),
+    Proof("triggers", triggers.PROMISE, triggers.fires_as_prometheus_does, 1, triggers.SERIES),
     Proof("bursts", bursts.PROMISE, bursts.seldom_wrong, share=2, at_least=40),
     Proof("objectives", objectives.PROMISE, objectives.counted_right, share=4, at_least=300),
     Proof("foreign", foreign.PROMISE, foreign.true_verdicts, share=4, at_least=12),

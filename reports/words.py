@@ -196,7 +196,13 @@ def again_command(verdict: Verdict, *, window: str | None = None) -> str:
     """Return the command that asks the same question again."""
     again = command(verdict, gate_name(verdict))
     wanted = window or verdict.window
-    again += f" --window {wanted}" if wanted else ""
+    flag = "--for" if verdict.gate == "watch" else "--window"
+    again += f" {flag} {wanted}" if wanted else ""
+    again += (
+        f" --resume {verdict.run}"
+        if verdict.gate == "watch" and verdict.state == "interrupted"
+        else ""
+    )
     asked = verdict.asked_regions or (verdict.regions if verdict.other_regions else ())
     again += "".join(f" --region {shlex.quote(region)}" for region in asked)
     again += f" --at {verdict.at}" if verdict.at else ""

@@ -24,6 +24,7 @@ from settings.rollback import WAYS, RollbackPolicy
 from settings.sections import Seconds, Section, Text, doubled
 from settings.service import Availability
 from settings.statements import StatementsPolicy
+from settings.triggers import TriggersPolicy
 
 
 class Deadlines(Section):
@@ -67,6 +68,7 @@ class Policy(Section):
     browser: BrowserPolicy = BrowserPolicy()
     accessibility: AccessibilityPolicy = AccessibilityPolicy()
     vitals: VitalsPolicy = VitalsPolicy()
+    triggers: TriggersPolicy = TriggersPolicy()
     system_owners: dict[Text, Text] = Field(default_factory=dict)
     """Who can fix what the gate asks, such as prometheus, or a service by its name; else a check's owner."""
 

@@ -105,6 +105,14 @@ def _post_deploy(parser: argparse.ArgumentParser) -> None:
     _window(parser)
 
 
+def _watch(parser: argparse.ArgumentParser) -> None:
+    _asking(parser)
+    parser.add_argument(
+        "--for", dest="window", type=_duration, default="1h", metavar="TIME", help="such as 1h"
+    )
+    parser.add_argument("--resume", metavar="RUN", help="go on with this watch, which was stopped")
+
+
 def _pre_deploy(parser: argparse.ArgumentParser) -> None:
     _asking(parser)
     _at(parser)
@@ -225,6 +233,7 @@ ADDED: Mapping[str, Callable[[argparse.ArgumentParser], None]] = {
     "phase": _phase,
     "pre-deploy": _pre_deploy,
     "rollback": _rollback,
+    "watch": _watch,
     "baseline": _baseline,
     "doctor": _doctor,
     "checks": _checks,
@@ -273,6 +282,19 @@ def _file(text: str) -> pathlib.Path:
     if not re.fullmatch(r"[a-z][a-z0-9_-]*\.yaml", pathlib.Path(text).name):
         raise argparse.ArgumentTypeError(f"{text}: call it NAME.yaml, in lower case")
     return pathlib.Path(text)
+
+
+def _duration(text: str) -> str:
+    from settings.sections import parse_duration  # noqa: PLC0415 - as above
+    from settings.triggers import MOST_WATCH_SECONDS  # noqa: PLC0415 - as above
+
+    try:
+        seconds = parse_duration(text)
+    except ValueError as exc:
+        raise argparse.ArgumentTypeError(f"“{text}” {exc}") from exc
+    if not 0 < seconds <= MOST_WATCH_SECONDS:
+        raise argparse.ArgumentTypeError(f"“{text}”: a watch lasts from 1s to 24h")
+    return text
 
 
 def _days(text: str) -> int:

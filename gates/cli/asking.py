@@ -1,9 +1,10 @@
-"""`gate pre-deploy`, `phase` and `post-deploy`: ask, show the run while it goes on, print the verdict."""
+"""`gate pre-deploy`, `phase`, `post-deploy`, `watch`: ask, show the run as it goes on, print the verdict."""
 
 from __future__ import annotations
 
 import argparse
 import json
+import pathlib
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -12,18 +13,22 @@ from typing import IO, Any
 
 from gates.cli.streams import teller
 from gates.cli.view import PlainView, view_for
-from gates.decide.outcome import EXIT_OUR_FAILURE
-from gates.decide.scope import Gate, Phase, PostDeploy, PreDeploy
+from gates.decide.outcome import EXIT_OUR_FAILURE, EXIT_USAGE
+from gates.decide.scope import Gate, Phase, PostDeploy, PreDeploy, Watch
 from gates.decide.verdict import Verdict
 from gates.run.runner import Callbacks, Question, Runner
+from gates.run.runs import UnknownRunError, UnreadableRunError, find
 from reports.causes import checks_in, listed
 from reports.verdict import read
+from steps.kit.request import EVENTS
 
 
 def gate_of(arguments: argparse.Namespace, command: str) -> Gate:
     """Return the gate that a command line asks."""
     if command == PostDeploy.name:
         return PostDeploy(arguments.window)
+    if command == Watch.name:
+        return Watch(arguments.window)
     if command == PreDeploy.name:
         return PreDeploy(arguments.at)
     phase: Phase = arguments.phase
@@ -33,6 +38,11 @@ def gate_of(arguments: argparse.Namespace, command: str) -> Gate:
 def run(arguments: argparse.Namespace, stdout: IO[str], stderr: IO[str]) -> int:
     """Run a gate; the exit code is the verdict's."""
     gate = gate_of(arguments, arguments.command)
+    try:
+        arguments.resumed = _resumed(arguments)
+    except (UnknownRunError, UnreadableRunError) as exc:
+        stderr.write(f"gate: {exc}\n")
+        return EXIT_USAGE
     return show(answer(gate, arguments, stderr), arguments.output, stdout)
 
 
@@ -45,6 +55,7 @@ def answer(gate: Gate, arguments: argparse.Namespace, stderr: IO[str]) -> Verdic
         regions=tuple(arguments.region),
         switched_at=arguments.switched_at,
         debug=arguments.debug,
+        resumed=getattr(arguments, "resumed", None),
         only=tuple(dict.fromkeys(arguments.only)),
     )
     shown = _Shown(stderr)
@@ -54,6 +65,21 @@ def answer(gate: Gate, arguments: argparse.Namespace, stderr: IO[str]) -> Verdic
             return Runner(question, callbacks).run()
         finally:
             shown.ends()
+
+
+def _resumed(arguments: argparse.Namespace) -> pathlib.Path | None:
+    """Return the events of the watch to go on with; raises UnknownRunError for a run that is none."""
+    named = getattr(arguments, "resume", None)
+    if named is None:
+        return None
+    run = find(named)
+    before = run.record()
+    same = {"gate": Watch.name, "asked_as": arguments.env}
+    if any(before.get(key) != value for key, value in same.items()):
+        raise UnknownRunError(
+            f"--resume: {run.id} is not a watch of {arguments.env}; gate status names the last runs."
+        )
+    return run.path / EVENTS
 
 
 def show(verdict: Verdict, output: str, stdout: IO[str]) -> int:

@@ -19,6 +19,8 @@ PHASES = ("pre-deploy", "deploy", "post-deploy", "rollback")
 SEVERITIES = ("blocker", "critical", "normal", "minor")
 EVERY_PHASE = "phase"
 """The `when` of a row that every phase of the deployment asks."""
+TRIGGER = "trigger"
+"""The `when` of a row that `gate watch` asks: a condition over time."""
 _ALLOWED = {
     "phase": PHASES,
     "severity": SEVERITIES,
@@ -124,7 +126,7 @@ def _check_when(where: str, phase: str, when: str) -> None:
     elif phase == "pre-deploy":
         _must_be(where, "when", when, (*COUNTDOWN, WINDOW))
     elif phase == "rollback":
-        _must_be(where, "when", when, (DECISION, *ROLLED_BACK))
+        _must_be(where, "when", when, (TRIGGER, DECISION, *ROLLED_BACK))
     elif phase == "deploy" and when != EVERY_PHASE and not _PART.fullmatch(when):
         raise CatalogueError(
             f"{where}: when “{when}” is not a part of a phase such as 2.1, nor “{EVERY_PHASE}”"

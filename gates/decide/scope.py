@@ -7,11 +7,12 @@ import dataclasses
 import re
 from typing import TYPE_CHECKING, ClassVar
 
-from gates.decide.catalogue import EVERY_PHASE, Row, in_window
+from gates.decide.catalogue import EVERY_PHASE, TRIGGER, Row, in_window
 from gates.decide.fold import Stage
 from gates.decide.kept import Kept
 from gates.decide.times import COUNTDOWN, DECISION, WINDOW, WINDOWS
 from settings.people import LAST_PHASE
+from settings.sections import parse_duration
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -69,6 +70,11 @@ class Gate:
         return None
 
     @property
+    def seconds(self) -> float:
+        """How long it takes by itself, beside what its checks take."""
+        return 0.0
+
+    @property
     def kind(self) -> str:
         """How runs of this gate are called, such as phase-2.1."""
         return self.name
@@ -106,6 +112,30 @@ class PostDeploy(Gate):
     def scope(self, rows: Iterable[Row], *, switched: bool) -> Scope:  # noqa: ARG002 - a live release is live
         """Return the rows that are due within the window."""
         return _all_at(in_window(rows, self.window), Stage.LIVE)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Watch(Gate):
+    """The live release over time: does a rollback trigger fire?"""
+
+    window: str
+    """How long, such as 1h or 60s."""
+
+    name = "watch"
+
+    @property
+    def asked(self) -> Mapping[str, str | None]:
+        """Return how long."""
+        return {"window": self.window, "phase": None, "at": None}
+
+    @property
+    def seconds(self) -> float:
+        """Return how long; raises ValueError for what is not a duration."""
+        return parse_duration(self.window)
+
+    def scope(self, rows: Iterable[Row], *, switched: bool) -> Scope:  # noqa: ARG002 - a live release is live
+        """Return the triggers."""
+        return _all_at((row for row in rows if row.when == TRIGGER), Stage.LIVE)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -236,6 +266,8 @@ def gate_of(verdict: Verdict) -> Gate:
         return RollbackPlan()
     if verdict.gate == PostDeploy.name and verdict.window in WINDOWS:
         return PostDeploy(verdict.window)
+    if verdict.gate == Watch.name and verdict.window is not None:
+        return Watch(verdict.window)
     if verdict.gate == PreDeploy.name and verdict.at in COUNTDOWN:
         return PreDeploy(verdict.at)
     if verdict.gate == Phase.name and verdict.phase is not None:

@@ -58,6 +58,9 @@ class ChildPlan:
     phase: int | None = None
     checks: pathlib.Path | None = None
     """The platform's own folder of checks."""
+    watch_seconds: float | None = None
+    resumed: pathlib.Path | None = None
+    """The events of a watch to go on with."""
     asked_as: str = "local"
     """What --env said, for the commands that checks name."""
     dry: bool = False
@@ -80,6 +83,8 @@ class ChildPlan:
         line += ["--parent", str(os.getpid())]
         line += ["--dry"] if self.dry else []
         line += ["--phase", str(self.phase)] if self.phase else []
+        line += ["--watch", str(self.watch_seconds)] if self.watch_seconds else []
+        line += ["--resume", str(self.resumed)] if self.resumed else []
         for region in self.regions:
             line += ["--region", region]
         return line if self.switched_at is None else [*line, "--switched-at", self.switched_at]

@@ -151,6 +151,8 @@ class Question:
     regions: tuple[str, ...]
     switched_at: str | None
     debug: bool
+    resumed: pathlib.Path | None = None
+    """The events of a watch that this one goes on with."""
     only: tuple[str, ...] = ()
     """These checks and no others, to try something: such a run is never GO and no phase is done by it."""
 
@@ -315,7 +317,7 @@ class Runner:
         return Chronicle(history, self._run, self._question.env, regions, digests)
 
     def _plan(self, loaded: Loaded, asked: Asked, deadline_seconds: float) -> ChildPlan:
-        manifest_file = self.run_dir / "manifest.json"
+        gate, manifest_file = self._question.gate, self.run_dir / "manifest.json"
         wanted = {"checks": asked.manifest.ids, "regions": list(asked.regions)}
         write_json(manifest_file, wanted)
         return ChildPlan(
@@ -325,9 +327,11 @@ class Runner:
             release=self._verdict.release or "",
             regions=asked.regions,
             switched_at=self._verdict.traffic_switched_at,
-            deadline_seconds=deadline_seconds + DEADLINE_GRACE_SECONDS,
+            deadline_seconds=deadline_seconds + gate.seconds + DEADLINE_GRACE_SECONDS,
             debug=self._question.debug,
-            phase=self._question.gate.number,
+            phase=gate.number,
+            watch_seconds=gate.seconds or None,
+            resumed=self._question.resumed,
             asked_as=self._question.env,
             checks=loaded.checks,
         )

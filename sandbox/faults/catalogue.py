@@ -28,7 +28,8 @@ class Fault(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     gate: str = Field(
-        default="post-deploy", pattern=r"^(post-deploy(-1h)?|pre-deploy|phase-[1-7]|rollback-plan)$"
+        default="post-deploy",
+        pattern=r"^(post-deploy(-1h)?|pre-deploy|phase-[1-7]|rollback-plan|watch)$",
     )
     """Whose checks the lists mean: the gate that is run while the fault holds."""
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9.-]*$")
@@ -53,6 +54,7 @@ GATES = (
     *(f"phase-{number}" for number in range(1, 8)),
     "post-deploy",
     "post-deploy-1h",
+    "watch",
     "rollback-plan",
 )
 """In the order of a deployment."""

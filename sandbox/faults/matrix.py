@@ -220,6 +220,8 @@ def _command(gate: str) -> tuple[str, ...]:
     """Return how a gate of the catalogue is asked."""
     if gate == "post-deploy-1h":
         return ("post-deploy", "--window", "1h")
+    if gate == "watch":
+        return (gate, "--for", "30s")
     of_two_words = gate.startswith(("phase-", "rollback-"))
     return tuple(gate.split("-")) if of_two_words else (gate,)
 

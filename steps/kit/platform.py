@@ -49,6 +49,10 @@ class Platform:
     run_id: str
     phase: int | None = None
     """The phase of the deployment that is asked about; None outside of one."""
+    watch_seconds: float | None = None
+    """How long the release is watched; None outside of a watch."""
+    resumed: pathlib.Path | None = None
+    """The events of a watch that this one goes on with."""
     asked_as: str = ""
     """What --env said, for commands: the environment's name or the path of its file."""
 
@@ -61,9 +65,13 @@ class Platform:
             release=release_of(request.release, request.env, loaded),
             regions=regions_of(request.regions, loaded),
             switched_at=switched_at_of(request.switched_at, loaded),
-            deadline=Deadline.after(0.0 if request.dry else policy.deadlines.run),
+            deadline=Deadline.after(
+                0.0 if request.dry else policy.deadlines.run + (request.watch_seconds or 0.0)
+            ),
             run_id=run_id,
             phase=request.phase,
+            watch_seconds=request.watch_seconds,
+            resumed=request.resumed,
             asked_as=request.env,
         )
 

@@ -42,6 +42,10 @@ class Request:
     """The platform's own folder of checks; without it those of the gate."""
     dry: bool = False
     """Whether nothing is to be asked."""
+    watch_seconds: float | None = None
+    """How long the release is watched."""
+    resumed: pathlib.Path | None = None
+    """The events of a watch that this one goes on with."""
 
 
 def new_run_id(kind: str) -> str:

@@ -75,7 +75,8 @@ CAN_BE_RED: dict[str, str] = {
         GeneratorLimits.throttled_periods Objective.look_back PlannedPhase.planned
         RestoreTestPolicy.max_age RestoreTestPolicy.max_age_day_before RollbackLimit.sustained
         RollbackPolicy.backup_max_age RollbackPolicy.takes StatementRule.max_age
-        Target.target_seconds VitalsPolicy.cls VitalsPolicy.inp VitalsPolicy.lcp
+        Target.target_seconds Trigger.unavailable_for TriggersPolicy.every TriggersPolicy.gap
+        VitalsPolicy.cls VitalsPolicy.inp VitalsPolicy.lcp
         VitalsPolicy.page_bytes VitalsPolicy.requests VitalsPolicy.worse_by
         WaiverPolicy.longest""",
     "how finely is measured: what that leaves open is undecided": """

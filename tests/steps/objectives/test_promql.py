@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import dataclasses
 import json
 import os
 import pathlib
@@ -10,6 +9,7 @@ import pytest
 
 from sandbox.core import SandboxError, binaries
 from steps.objectives import promql
+from tests.gates.decide import promtool as oracle
 from tests.golden import Said
 from tests.tables import cases
 
@@ -114,12 +114,9 @@ EVALUATED: dict[str, tuple[dict[str, str], str, float | None]] = {
 @pytest.fixture(scope="module")
 def promtool() -> binaries.Binary:
     try:
-        prometheus = binaries.find_prometheus(print)
+        return oracle.find()
     except SandboxError as exc:
         pytest.skip(f"needs promtool: {exc}")
-    return dataclasses.replace(
-        prometheus, path=f"{pathlib.Path(prometheus.path).with_name('promtool')}"
-    )
 
 
 def wanted(query: str, events: float | None) -> dict[str, object]:

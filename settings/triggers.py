@@ -1,0 +1,59 @@
+"""The runbook's rollback criteria, as policy: conditions that have to last before they ask for a rollback."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from settings.sections import CheckId, Seconds, Section, doubled
+
+MOST_WATCH_SECONDS = 86_400.0
+"""A watch sees a release through its first day at most."""
+
+
+class Trigger(Section):
+    """One criterion: what asks for a rollback once it has lasted."""
+
+    check: CheckId
+    """Its row of the catalogue."""
+    title: str = Field(min_length=1)
+    """What reports call it."""
+    objective: CheckId | None = None
+    """The check of an objective: over its rollback limit, in its look-back, for the limit's `for`."""
+    unavailable_for: Annotated[Seconds, Field(gt=0, le=3600)] | None = None
+    """Any service of the environment that does not answer for so long."""
+
+    def _refusals(self) -> Iterator[str]:
+        if (self.objective is None) == (self.unavailable_for is None):
+            yield "name what is watched: objective or unavailable_for, one of them"
+
+
+class TriggersPolicy(Section):
+    """What `gate watch` watches, and how closely."""
+
+    every: Annotated[Seconds, Field(gt=0, le=300)] = 15.0
+    """Between two evaluations."""
+    gap: Annotated[Seconds, Field(gt=0, le=3600)] = 45.0
+    """Evaluations may be without an answer for so long: then what was pending begins again, and the watch
+    is not GO."""
+    confounders: Literal["hold", "show"] = "hold"
+    """A flag, rollout, scaling or configuration that was changed meanwhile leaves the watch undecided, or is
+    only shown."""
+    watched: tuple[Trigger, ...] = ()
+    """By row of the catalogue."""
+
+    def _refusals(self) -> Iterator[str]:
+        if self.gap < self.every:
+            yield "gap must be at least as long as every: one evaluation is missed easily"
+        twice = doubled([one.check for one in self.watched])
+        if twice:
+            yield f"two triggers for {', '.join(twice)}; keep one of each"
+
+    def of(self, check: str) -> Trigger:
+        """Return the trigger of a check; raises LookupError when the policy has none."""
+        for trigger in self.watched:
+            if trigger.check == check:
+                return trigger
+        raise LookupError(f"the policy has no trigger for {check}")

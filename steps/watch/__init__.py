@@ -1,0 +1,1 @@
+"""The watch after the traffic switch: the runbook's rollback criteria, over time."""

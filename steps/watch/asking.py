@@ -1,0 +1,209 @@
+"""What a trigger asks of its region at each evaluation: does its condition hold, and by what figure?"""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime as dt
+from collections.abc import Iterator, Sequence
+from typing import Any, Protocol
+
+from gates.decide.counting.statistics import Counts, proof
+from gates.decide.trigger import Observation
+from probes import http
+from probes.observation import Observation as Observed
+from settings.objectives import RollbackLimit
+from settings.triggers import Trigger
+from steps.kit.availability import absence, usable, witness
+from steps.kit.expect import need
+from steps.kit.platform import CONFIRM_FLOOR_SECONDS, Platform
+from steps.objectives.counting import FLOOR_SCRAPES, Counting, Reading, Times, own_paths
+from steps.objectives.instrument import Fit, Inspector, UnfitError
+from steps.objectives.objectives import SWITCH_SCRAPES
+
+FARTHEST_SECONDS = 900.0
+"""So far back an evaluation without an answer is asked again: what was scraped then is still known."""
+
+_TOO_EARLY = "too few scrapes since the traffic switch, or since Prometheus began"
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Seen:
+    """One evaluation, with what people want to know of it."""
+
+    at: float
+    words: str
+    holds: bool | None = None
+    value: float | None = None
+    asks_again: bool = True
+    """Whether a later evaluation may still find out what this one could not."""
+
+    @property
+    def observation(self) -> Observation:
+        """Return it as the trigger's clock takes it."""
+        return Observation(self.at, self.holds)
+
+
+class Condition(Protocol):
+    """What a trigger watches in one region."""
+
+    subject: str
+    for_seconds: float
+    limit: float | None
+    """Of the figure, a share; None where there is none."""
+
+    def ready_in_seconds(self) -> float:
+        """Return after how long it can be evaluated at all."""
+
+    def ask(self, times: Sequence[float], now: float) -> tuple[Seen, ...]:
+        """Evaluate at each of these times (seconds since 1970, by the gate's clock); the last one is now."""
+
+    def proves(self, since: float, until: float, now: float) -> bool:
+        """Return whether what was seen from then until then proves more than bad luck."""
+
+
+def conditions(platform: Platform, region: str, trigger: Trigger) -> Iterator[Condition]:
+    """Yield what a trigger watches in a region: an objective, or each of its services.
+
+    Raises NotDescribedError for what the environment does not describe.
+    """
+    if trigger.objective is not None:
+        yield OverLimit(platform, region, trigger.objective, trigger.title)
+    if trigger.unavailable_for is not None:
+        for service in platform.environment.settings.regions[region].services:
+            yield Outage(platform, region, service, trigger.unavailable_for)
+
+
+class OverLimit:
+    """The share of bad events in an objective's look-back, over its rollback limit."""
+
+    def __init__(self, platform: Platform, region: str, check: str, title: str) -> None:
+        settings, objective = platform.environment.settings, platform.policy.objective(check)
+        self.subject = title
+        self._rollback: RollbackLimit = need(objective.rollback, f"a rollback limit for {title}")
+        self.limit: float | None = self._rollback.budget
+        self._switched_at = platform.switched_at
+        self._inspector = Inspector(platform, region, _forget)
+        self._times = Times.of(objective, platform, self._inspector.scrape_seconds)
+        self._shortest = FLOOR_SCRAPES * self._inspector.scrape_seconds
+        self.for_seconds = self._times.sustained
+        metric = need(settings.metrics.get(objective.metric), f"metrics.{objective.metric}")
+        labels = platform.labels(region, metric.labels)
+        self._counting = Counting(self._inspector, objective, metric, labels, own_paths(settings))
+
+    def ready_in_seconds(self) -> float:
+        """Return after how long there are enough scrapes of the release; 0 where that is not known."""
+        try:
+            known = self._age(self._inspector.inspect())
+        except UnfitError:
+            return 0.0
+        return min(
+            max(0.0, self._shortest - known + self._inspector.scrape_seconds), self._times.blip
+        )
+
+    def ask(self, times: Sequence[float], now: float) -> tuple[Seen, ...]:
+        """Count once for all of them; where the earlier ones can't be counted any more, for the last."""
+        try:
+            return self._counted(times, now)
+        except UnfitError as exc:
+            why = exc.judgement.sentence
+        earlier = tuple(Seen(at, why) for at in times[:-1])
+        if not earlier:
+            return (Seen(now, why),)
+        return (*earlier, *self.ask(times[-1:], now))
+
+    def proves(self, since: float, until: float, now: float) -> bool:
+        """Return whether the events between, or of a whole look-back, disprove the limit at 95 %."""
+        try:
+            fit, ago = self._inspector.inspect(), now - until
+            seconds = min(max(until - since, self._times.look_back), self._age(fit) - ago)
+            reading = self._counting.read(fit, seconds + ago)
+            end = fit.server_time - dt.timedelta(seconds=ago)
+            whole = reading.counts(self._rollback, seconds, end)
+        except UnfitError:
+            return False
+        limit = self._rollback
+        return proof(whole, limit.budget, limit.assumed_burst).low > limit.budget
+
+    def _counted(self, times: Sequence[float], now: float) -> tuple[Seen, ...]:
+        fit = self._inspector.inspect()
+        known = self._age(fit)
+        if known < self._shortest:
+            return tuple(Seen(at, _TOO_EARLY) for at in times)
+        reach = self._times.look_back + min(now - times[0], FARTHEST_SECONDS)
+        reading = self._counting.read(fit, min(reach, known))
+        return tuple(self._seen(fit, reading, at, now - at) for at in times)
+
+    def _seen(self, fit: Fit, reading: Reading, at: float, ago: float) -> Seen:
+        look_back = min(self._times.look_back, self._age(fit) - ago)
+        if look_back < self._shortest or ago > FARTHEST_SECONDS:
+            return Seen(at, _TOO_EARLY)
+        until = fit.server_time - dt.timedelta(seconds=ago)
+        counts = reading.counts(self._rollback, look_back, until)
+        problem = counts.problem() or ("no events" if counts.total <= 0 else None)
+        if problem is not None:
+            return Seen(at, problem)
+        share = counts.bad / counts.total
+        return Seen(at, _share(counts), share > self._rollback.budget, share)
+
+    def _age(self, fit: Fit) -> float:
+        """Return for how many seconds the release's own samples are known to this Prometheus."""
+        if self._switched_at is None:
+            return 0.0
+        own = dt.timedelta(seconds=SWITCH_SCRAPES * self._inspector.scrape_seconds)
+        return (fit.server_time - max(self._switched_at + own, fit.started_at)).total_seconds()
+
+
+class Outage:
+    """One service that does not answer, while something else does."""
+
+    limit: float | None = None
+
+    def __init__(self, platform: Platform, region: str, service: str, lasts: float) -> None:
+        self.subject = service
+        self.for_seconds = platform.scaled(lasts, CONFIRM_FLOOR_SECONDS)
+        self._platform = platform
+        self._region = region
+        self._target = platform.service(region, service)
+        described = platform.environment.settings.services.get(service)
+        health = described.health.values() if described is not None else ()
+        self._path = next((one.path for one in health), "/")
+
+    def ready_in_seconds(self) -> float:
+        """Return 0: it can be asked at once."""
+        return 0.0
+
+    def ask(self, times: Sequence[float], now: float) -> tuple[Seen, ...]:
+        """Ask now; whether it answered at an earlier time nobody can tell any more."""
+        missed = (_lost(at, "was not asked then") for at in times[:-1])
+        return (*missed, self._now(now))
+
+    def proves(self, since: float, until: float, now: float) -> bool:  # noqa: ARG002 - no sample is drawn
+        """Return True: each of the answers was missed."""
+        return True
+
+    def _now(self, at: float) -> Seen:
+        found: Observed[http.HttpAnswer] = http.request(
+            self._target, "GET", self._path, deadline=self._platform.call_deadline()
+        )
+        away = absence(found)
+        if away is not None:
+            answered = found.value is not None
+            if answered or witness(self._platform, self._region) is not None:
+                return Seen(at, away, holds=True)
+            return _lost(at, f"{away}, and nothing else answers the gate either")
+        if found.failure is not None:
+            return _lost(at, found.failure.kind.value)
+        refused = usable(self.subject, found.value)
+        return _lost(at, refused[0].sentence) if refused else Seen(at, "answers", holds=False)
+
+
+def _lost(at: float, words: str) -> Seen:
+    return Seen(at, words, asks_again=False)
+
+
+def _share(counts: Counts) -> str:
+    return f"{counts.bad / counts.total:.2%} of {counts.total:,.0f}"
+
+
+def _forget(_: Observed[Any]) -> None:
+    """Keep nothing of a single evaluation: its line in the events says what it came to."""

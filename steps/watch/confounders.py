@@ -1,0 +1,84 @@
+"""What was changed while the release was watched: what is seen then may be of that alone."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from gates.decide.judgement import Judgement
+from probes.observation import utc_now
+from steps.cluster import clusters
+from steps.flags import reading as flags
+from steps.kit.baseline import SHARED, CannotCollectError
+from steps.kit.expect import expect
+from steps.kit.platform import NotDescribedError, Platform
+
+EVERY_SECONDS = 60.0
+"""Between two looks; what was changed and changed back in between stays unseen."""
+RULE = "nothing changed"
+Facts = Mapping[str, Any]
+_READ: tuple[tuple[str, Callable[[Platform], Facts]], ...] = (
+    ("flags", flags.snapshot),
+    ("kubernetes", clusters.deployments),
+)
+_OF_CLUSTER = ("deployments", "config", "selector")
+"""Of a cluster's facts; restarts of a pod are the release's own doing."""
+
+
+class Confounders:
+    """Flags, rollouts, scaling and configuration: how they were, and what differs since."""
+
+    def __init__(self, platform: Platform) -> None:
+        self._platform = platform
+        self._before: dict[tuple[str, str], Any] = {}
+        self._changes: dict[tuple[str, str], str] = {}
+        self._looked_at = 0.0
+
+    def look(self, *, last: bool) -> None:
+        """Compare with how it was; at the beginning, once a minute and at the end."""
+        if self._before and not last and time.monotonic() - self._looked_at < EVERY_SECONDS:
+            return
+        self._looked_at = time.monotonic()
+        for name, value in self._now():
+            if self._before.setdefault(name, value) != value:
+                self._changes.setdefault(name, f"{utc_now():%H:%M:%S}")
+
+    def judged(self, region: str) -> Iterator[Judgement]:
+        """Yield what was changed in a region; by policy it leaves the watch undecided, or is shown alone."""
+        holds = self._platform.policy.triggers.confounders == "hold"
+        for (where, what), at in self._changes.items():
+            if where in (region, SHARED):
+                yield expect(
+                    None if holds else True,
+                    what,
+                    f"{what} was changed while the release was watched (seen at {at} UTC), so what was "
+                    "measured is of more than the release",
+                    "a watch in which nothing is changed",
+                    rule=RULE,
+                )
+
+    def _now(self) -> Iterator[tuple[tuple[str, str], Any]]:
+        for section, read in _READ:
+            if section not in self._platform.environment.sections:
+                continue
+            try:
+                found = read(self._platform)
+            except (CannotCollectError, NotDescribedError):
+                continue  # whoever is asked about it says so; the next look compares again
+            for region, facts in found.items():
+                yield from (((region, name), value) for name, value in _flat(facts))
+
+
+def _flat(facts: Facts) -> Iterator[tuple[str, Any]]:
+    if "deployments" not in facts:
+        yield from ((f"flag {name}", value) for name, value in facts.items())
+        return
+    for kind in _OF_CLUSTER:
+        if kind == "deployments":
+            yield from ((f"Deployment {name}", value) for name, value in facts[kind].items())
+        else:
+            yield (
+                {"config": "the ConfigMap", "selector": "the Service's selector"}[kind],
+                facts[kind],
+            )

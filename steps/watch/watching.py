@@ -1,0 +1,275 @@
+"""Watches every trigger in every region at once, until one fires or the time is up.
+
+Evaluations stand on a schedule that does not drift. One that got no answer, or was missed while the process
+was stopped, is asked again for as long as its data are kept. Each evaluation is a line of the run's events
+before the next one is made: the state is folded from these lines, also when a watch is resumed.
+"""
+
+from __future__ import annotations
+
+import concurrent.futures
+import dataclasses
+import math
+import pathlib
+import time
+from collections.abc import Iterable, Sequence
+
+from gates.decide.trigger import Clock, State, step
+from probes.observation import pause
+from reports.events import WAITING, event_of
+from settings.triggers import Trigger
+from steps.kit.asked import Asked
+from steps.kit.platform import NotDescribedError
+from steps.kit.run import Run
+from steps.kit.sentence import then, when
+from steps.watch import rules
+from steps.watch.asking import Condition, Seen, conditions
+from steps.watch.confounders import Confounders
+
+EVENT, BEGAN = "evaluated", "watch_began"
+SHORTEST_EVERY_SECONDS = 1.0
+LEAST_GAP = 3
+"""Evaluations: one alone is missed easily."""
+MOST_OPEN = 240
+"""So many evaluations are kept that wait for an answer; older ones stay without."""
+AT_ONCE = 8
+Key = tuple[str, str, str]
+"""Check, region and subject of a condition."""
+
+
+class Track:
+    """One condition in one region, evaluation by evaluation."""
+
+    def __init__(self, key: Key, clock: Clock, condition: Condition) -> None:
+        self.key = key
+        self.clock = clock
+        self.condition = condition
+        self.state = State()
+        self._settled = State()
+        self._open: tuple[Seen, ...] = ()
+        self._evaluations = self._unanswered = 0
+        self._last = self._first_bad = self._why = ""
+        self._worst: float | None = None
+
+    def look(self, times: Iterable[float]) -> tuple[Seen, ...]:
+        """Evaluate now, at what was missed, and again where there was no answer; return what is new."""
+        asked = sorted({*(one.at for one in self._open if _is_open(one)), *times})
+        known = set(self._open)
+        found = self._proved(self.condition.ask(asked, asked[-1]), asked[-1])
+        seen = tuple(one for one in found if one not in known)
+        self.take(seen)
+        return seen
+
+    def _proved(self, seen: Sequence[Seen], now: float) -> list[Seen]:
+        """Return evaluations of which none fires by too few events: such a one decides nothing."""
+        found = {one.at: one for one in seen}
+        while True:
+            state = _folded(self.clock, self._settled, self._with(found.values()))
+            since, fired_at = state.pending_since, state.fired_at
+            if fired_at not in found or self.condition.proves(since or fired_at, fired_at, now):
+                return list(found.values())
+            words = f"{found[fired_at].words}, bad for long enough, but too few events prove it"
+            found[fired_at] = Seen(fired_at, words, asks_again=False)
+
+    def take(self, seen: Iterable[Seen]) -> None:
+        """Add evaluations; one of a time that is there already takes its place."""
+        before_them = len(self._open)
+        self._open = self._with(seen)
+        self._evaluations += len(self._open) - before_them
+        before, self.state = self.state, _folded(self.clock, self._settled, self._open)
+        self._keep_figures(before.pending_since)
+        missing = any(_is_open(one) for one in self._open)
+        passed = self._open[:-MOST_OPEN] if missing else self._open
+        self._unanswered += sum(1 for one in passed if one.holds is None)
+        self._settled = _folded(self.clock, self._settled, passed)
+        self._open = self._open[len(passed) :]
+
+    def watched(self) -> rules.Watched:
+        """Return what it came to."""
+        waiting = sum(1 for one in self._open if one.holds is None)
+        return rules.Watched(
+            subject=self.condition.subject,
+            clock=self.clock,
+            limit=self.condition.limit,
+            state=self.state,
+            evaluations=self._evaluations,
+            unanswered=self._unanswered + waiting,
+            last=self._last,
+            unanswered_why=self._why,
+            first_bad=self._first_bad,
+            worst=self._worst,
+        )
+
+    @property
+    def pending_share(self) -> float:
+        """Return how much of `for` has passed since the condition began to hold, at most 1."""
+        state = self.state
+        if state.pending_since is None or state.at is None:
+            return 0.0
+        return min(1.0, (state.at - state.pending_since) / max(self.clock.for_seconds, 1e-9))
+
+    @property
+    def shown(self) -> str:
+        """Return in words how far it is from firing."""
+        check, _, subject = self.key
+        return f"{check} {subject} {self._last}, {self.pending_share:.0%} of its time"
+
+    def _with(self, seen: Iterable[Seen]) -> tuple[Seen, ...]:
+        known = {one.at: one for one in self._open} | {one.at: one for one in seen}
+        return tuple(known[at] for at in sorted(known))
+
+    def _keep_figures(self, pending_before: float | None) -> None:
+        for one in self._open:
+            if one.value is not None:
+                self._worst = one.value if self._worst is None else max(self._worst, one.value)
+            if one.at == self.state.pending_since != pending_before:
+                self._first_bad = one.words
+            if one.holds is None and not (self._why and self.state.undecided_since):
+                self._why = one.words
+        self._last = self._open[-1].words
+
+
+def _is_open(seen: Seen) -> bool:
+    return seen.holds is None and seen.asks_again
+
+
+def _folded(clock: Clock, state: State, seen: Iterable[Seen]) -> State:
+    """Return the state after evaluations; the first at which it fires is the last that counts."""
+    for one in seen:
+        if state.fired_at is not None:
+            break
+        state, _ = step(clock, state, one.observation)
+    return state
+
+
+class Watch:
+    """All triggers of a run, in all its regions."""
+
+    def __init__(self, run: Run) -> None:
+        platform, policy = run.platform, run.platform.policy.triggers
+        self._run = run
+        self._every = platform.scaled(policy.every, SHORTEST_EVERY_SECONDS)
+        self._gap = platform.scaled(policy.gap, LEAST_GAP * self._every)
+        self._lacking: dict[str, NotDescribedError] = {}
+        self._tracks: dict[Key, Track] = {}
+        for trigger in policy.watched:
+            self._add(trigger)
+        longest = max((one.clock.for_seconds for one in self._tracks.values()), default=0.0)
+        self._wanted = platform.watch_seconds or 2 * longest + self._every
+        self._confounders = Confounders(platform)
+        self._began, self._done = time.time(), 0
+        self.ended = rules.Ended(self._wanted, 0.0)
+
+    @classmethod
+    def of(cls, run: Run) -> Watch:
+        """Watch until a trigger fires or the time is up, and return what was seen."""
+        watch = cls(run)
+        if run.platform.resumed is not None:
+            watch.resume(run.platform.resumed)
+        else:
+            watch.wait_until_ready()
+        run.events.write(BEGAN, began=watch._began, wanted_seconds=watch._wanted)
+        with concurrent.futures.ThreadPoolExecutor(AT_ONCE) as pool:
+            while watch.goes_on():
+                watch.evaluate(pool)
+        return watch
+
+    def _add(self, trigger: Trigger) -> None:
+        platform = self._run.platform
+        try:
+            for region in platform.regions:
+                for one in conditions(platform, region, trigger):
+                    key = (trigger.check, region, one.subject)
+                    self._tracks[key] = Track(key, Clock(one.for_seconds, self._gap), one)
+        except NotDescribedError as exc:
+            self._lacking[trigger.check] = exc
+
+    def resume(self, events: pathlib.Path) -> None:
+        """Take over what an earlier watch saw, line by line, and when it began."""
+        for line in events.read_bytes().splitlines():
+            event = event_of(line) or {}
+            if event.get("event") == BEGAN:
+                self._began, self._wanted = event["began"], event["wanted_seconds"]
+            elif event.get("event") == EVENT:
+                track = self._tracks.get((event["check"], event["region"], event["subject"]))
+                seen = Seen(**{name: event[name] for name in Seen.__slots__})
+                if track is not None:
+                    track.take([seen])
+                self._done = max(self._done, round((seen.at - self._began) / self._every))
+        self.ended = rules.Ended(self._wanted, self._done * self._every)
+
+    def wait_until_ready(self) -> None:
+        """Begin when every condition can be evaluated: just after the switch there are too few scrapes."""
+        waits = max(
+            (one.condition.ready_in_seconds() for one in self._tracks.values()), default=0.0
+        )
+        if waits > 0:
+            words = f"the release's first {waits:.0f} s of samples"
+            for check, region, _ in self._tracks:
+                self._run.events.write(WAITING, check=check, region=region, awaited=words)
+            self._run.lease.renew()
+            pause(waits)
+        self._confounders.look(last=False)
+        self._began = time.time()
+
+    def goes_on(self) -> bool:
+        """Return whether there is more to see: nothing has fired, and time is left."""
+        left = self._run.platform.deadline.remaining_seconds() > 0
+        return left and not self.ended.by and self.ended.seconds < self._wanted
+
+    def evaluate(self, pool: concurrent.futures.Executor) -> None:
+        """Evaluate everything at the next time of the schedule, and at those that were missed meanwhile."""
+        began, every = self._began, self._every
+        due = max(self._done + 1, math.floor((time.time() - began) / every))
+        pause(began + due * every - time.time())
+        self._run.lease.renew()
+        times = [began + number * every for number in range(self._done + 1, due + 1)]
+        looks = [(track, pool.submit(track.look, times)) for track in self._tracks.values()]
+        for track, look in looks:
+            self._note(track, look.result())
+        self._done = due
+        self._confounders.look(last=due * every >= self._wanted)
+        fired = [key[0] for key, track in self._tracks.items() if track.state.fired_at is not None]
+        self.ended = rules.Ended(self._wanted, due * every, fired[0] if fired else "")
+
+    def _note(self, track: Track, seen: Iterable[Seen]) -> None:
+        """Write each evaluation down before the next is made, and what the screen shows of the newest."""
+        check, region, subject = track.key
+        for one in seen:
+            self._run.events.write(
+                EVENT, check=check, region=region, subject=subject, **dataclasses.asdict(one)
+            )
+        self._run.events.write(WAITING, check=check, region=region, awaited=self._progress())
+
+    def _progress(self) -> str:
+        worst = max(
+            self._tracks.values(), key=lambda one: (one.pending_share, one.key), default=None
+        )
+        left = f"{self._done * self._every:.0f} of {self._wanted:.0f} s watched"
+        return left if worst is None or not worst.pending_share else f"{left}, {worst.shown}"
+
+    def judge(self, asked: Asked) -> None:
+        """Judge a check's trigger in each region; raises NotDescribedError where it can't be watched."""
+        lacking = self._lacking.get(asked.check.id)
+        if lacking is not None:
+            raise lacking
+        for region in asked.regions:
+            seen = [
+                track.watched()
+                for (check, where, _), track in self._tracks.items()
+                if (check, where) == (asked.check.id, region)
+            ]
+            fired = [one for one in seen if one.state.fired_at is not None]
+            asked.check.judge(region, *(rules.judge(one, self.ended) for one in fired or seen))
+            asked.check.judge(region, *self._confounders.judged(region))
+
+
+@when("the platform is watched", target_fixture="watch")
+def watch_the_platform(run: Run) -> Watch:
+    """Return the run's one watch: all triggers together, whichever check asks first."""
+    return run.shared(Watch.of)
+
+
+@then("what this trigger watches never lasts long enough to ask for a rollback")
+def never_asks_for_a_rollback(watch: Watch, asked: Asked) -> None:
+    watch.judge(asked)
