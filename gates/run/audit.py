@@ -174,10 +174,13 @@ def _folded(folder: pathlib.Path, found: Opened, verdict: Json) -> Iterator[Find
     """Yield where lines, verdict and bundle lead to different decisions."""
     about = found.about
     lines = refold.measured(_lines(folder, about))
-    held = any(one["check"] is None and one["region"] is None for one in verdict["reasons"])
+    held = [one for one in verdict["reasons"] if one["check"] is None and one["region"] is None]
     own = refold.opinion(
-        refold.Question(about["requirements"], tuple(about["regions"]), held), lines
+        refold.Question(about["requirements"], tuple(about["regions"]), bool(held)), lines
     )
+    strangers = [f"a result of {check}" for check, _ in lines.cells.keys() - own.words.keys()]
+    if len(found_wrong := [*lines.faults, *strangers]) > len(held):
+        yield Finding(EVENTS, f"holds what {VERDICT} is silent about: {found_wrong[-1]}")
     decision = "HOLD" if about["state"] == "interrupted" else own.decision
     if about["decision"] != decision:
         yield Finding(EVENTS, f"leads to {decision}, {VERDICT} says {about['decision']}")
