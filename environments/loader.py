@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import os
 import pathlib
@@ -80,6 +81,21 @@ def load_file(path: pathlib.Path) -> Loaded:
     settings = parse(Environment, read_yaml(path, shown_as), shown_as)
     secrets = _secrets(settings, path, shown_as)
     return Loaded(settings, path, secrets, _checks(settings.checks, path))
+
+
+def described(name: str) -> Loaded | None:
+    """Return a named environment for what asks nothing of it: without secrets, but the key that signs.
+
+    None where commands provide it. Raises ConfigurationError, RequestError.
+    """
+    settings, path = find(name), path_of(name)
+    if isinstance(settings, LocalFile):
+        return None
+    secrets = {}
+    if settings.signing is not None:
+        with contextlib.suppress(LookupError):
+            secrets[settings.signing.key] = SecretStr(_resolve(settings.signing.key, path.parent))
+    return Loaded(settings, path, secrets, checks_of(name))
 
 
 def checks_of(name: str) -> pathlib.Path | None:

@@ -37,6 +37,7 @@ from settings.sections import (
     is_on_this_machine,
     server_of,
 )
+from settings.signing import Signing
 from settings.service import ExternalServices, Fhir, Integrations, Service, Synthetic
 from settings.statements import Statements
 
@@ -192,6 +193,8 @@ class Environment(Section):
     """Without it no load test may send here."""
     notify: Notify | None = None
     """Without it `gate notify` has nobody to tell."""
+    signing: Signing | None = None
+    """Without it the evidence bundles of runs are not signed."""
     vantage_controls: tuple[HttpUrl, ...] = ()
     """Addresses outside the platform: answering, they show that the gate itself has network."""
     ca_file: str | None = None

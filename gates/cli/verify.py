@@ -26,7 +26,6 @@ from gates.run.bundle import NAME
 from gates.run.runs import VERDICT
 from probes.observation import utc_now
 from reports.texts import drawn
-from settings.environment import Environment
 
 
 def run(
@@ -88,10 +87,8 @@ class _Places:
 
     def _loaded(self, name: str) -> Loaded:
         """Return an environment without its secrets, which whoever verifies need not have."""
-        described = loader.find(name)
-        if isinstance(described, Environment):
-            return Loaded(described, loader.path_of(name), {}, loader.checks_of(name))
-        return self._stack.enter_context(environment(name, None, self._tell))
+        found = loader.described(name)
+        return found or self._stack.enter_context(environment(name, None, self._tell))
 
     def missing(self, found: Sequence[Audited]) -> list[Audited]:
         """Return the runs that the state knows of these releases, and whose folders are not here."""

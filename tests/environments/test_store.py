@@ -1,14 +1,17 @@
 from __future__ import annotations
 
+import copy
 import json
 import pathlib
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import boto3
 import pytest
 from moto.moto_server.threaded_moto_server import ThreadedMotoServer
 
 from environments.store import DamagedRecordError, Folder, Objects, Place, Store, StoreError
+from steps.kit.chain import Chain
 from tests.probes.servers import closed_port
 
 BUCKET = "gate-state"
@@ -54,6 +57,28 @@ def test_records_come_newest_first_and_no_folder_holds_none(place: Place) -> Non
         store.add(f"f/{run}.json", {"run": run})
     assert store.newest_first("f") == [f"f/2026010{day}T1.json" for day in (3, 2, 1)]
     assert store.newest_first("nowhere") == []
+
+
+def test_two_runners_that_add_to_a_chain_at_once_lose_nothing(place: Place) -> None:
+    """Each with a client of its own, as on two machines: who comes second follows the first."""
+
+    def runner(name: str) -> list[str]:
+        own = copy.copy(place)
+        chain = Chain(Store(own), "prod/v1.2.0/bundles", {"release": "v1.2.0"})
+
+        def add(run: str) -> str:
+            chain.append(lambda _: {"run": run})
+            return run
+
+        return [add(f"{name}-{at}") for at in range(6)]
+
+    with ThreadPoolExecutor(2) as pool:
+        added = [*pool.map(runner, ("eu", "us"))]
+    records = Chain(Store(place), "prod/v1.2.0/bundles", {"release": "v1.2.0"}).records()
+    kept = [record["run"] for record in records]
+    assert sorted(kept) == sorted(one for each in added for one in each)
+    for each in added:
+        assert [one for one in kept if one in each] == each
 
 
 DAMAGES = {
