@@ -187,6 +187,18 @@ def evidence(verdict: Verdict) -> str:
     return f"{kept.OUT}/{verdict.run}"
 
 
+def bundle(verdict: Verdict) -> str:
+    """Return whether the run's evidence bundle is signed; nothing of a run that measured nothing."""
+    if not verdict.checks:
+        return ""
+    return f"signed by {verdict.signed_by}" if verdict.signed_by else "not signed"
+
+
+def verify_command(verdict: Verdict) -> str:
+    """Return the command that holds this run against its bundle."""
+    return f"{GATE} verify {verdict.run}"
+
+
 def explain_command(verdict: Verdict) -> str:
     """Return the command that explains this run."""
     return f"{GATE} explain {verdict.run}"

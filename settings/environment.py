@@ -37,8 +37,8 @@ from settings.sections import (
     is_on_this_machine,
     server_of,
 )
-from settings.signing import Signing
 from settings.service import ExternalServices, Fhir, Integrations, Service, Synthetic
+from settings.signing import Signing
 from settings.statements import Statements
 
 CHECK_ID = r"[A-Z][A-Z0-9.]*(-[A-Z0-9.]+)+"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Callable
 from typing import IO
 
 from gates.cli import asking
@@ -11,6 +12,7 @@ from gates.cli.streams import teller
 from gates.decide.outcome import EXIT_OUR_FAILURE, EXIT_USAGE
 from gates.load import OUT
 from gates.run import runs
+from gates.run.bundle import Sealing
 from gates.run.join import Joined, NotJoinedError, join
 from reports import explanation
 
@@ -23,7 +25,7 @@ def run(arguments: argparse.Namespace, stdout: IO[str], stderr: IO[str]) -> int:
     tell = teller(stderr, f"gate {arguments.command}")
     try:
         if arguments.command == "join":
-            return _join(arguments, stdout)
+            return _join(arguments, stdout, tell)
         return _explain(arguments, stdout)
     except runs.UnknownRunError as exc:
         tell(str(exc))
@@ -48,7 +50,7 @@ def _explain(arguments: argparse.Namespace, stdout: IO[str]) -> int:
     return 0
 
 
-def _join(arguments: argparse.Namespace, stdout: IO[str]) -> int:
+def _join(arguments: argparse.Namespace, stdout: IO[str], tell: Callable[[str], None]) -> int:
     out = arguments.out or OUT
     found = [runs.find(name, out) for name in arguments.run]
     try:
@@ -60,4 +62,7 @@ def _join(arguments: argparse.Namespace, stdout: IO[str]) -> int:
             f"a run's verdict lacks what joining needs ({type(exc).__name__} at {exc}); "
             "run the gate there again."
         ) from exc
+    untold = Sealing.elsewhere(verdict).seal(out / verdict.run, verdict)
+    if untold is not None:
+        tell(untold)
     return asking.show(verdict, arguments.output, stdout)

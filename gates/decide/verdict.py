@@ -226,6 +226,8 @@ class Verdict(Kept):
         str | None, Field(pattern="^https?://", exclude_if=lambda address: address is None)
     ] = None
     """Where a check is described, with {id} for its id, as the policy says."""
+    signed_by: Annotated[str | None, Field(exclude_if=lambda key: key is None)] = None
+    """The key that its bundle is signed with; None where the runner has none."""
     executor: Annotated[Executor | None, Field(exclude_if=lambda job: job is None)] = None
     """The job of CI that ran it; not kept of any other."""
 

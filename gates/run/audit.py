@@ -285,6 +285,10 @@ def _configured(found: Opened, against: Against) -> Iterator[Finding]:
         if said.get(name) != here.get(name):
             sentence = "is not the file here that the run was asked by"
             yield Finding(name, sentence, configuration=True)
+    of_release = [one for one in found.statement["subject"] if "annotations" in one]
+    if of_release != bundle.built(against.loaded, found.about["release"]):
+        sentence = f"is not the one here by which {found.about['release']} was built"
+        yield Finding("release.yaml", sentence, configuration=True)
 
 
 def _chained(found: Opened, against: Against) -> Iterator[Finding]:

@@ -7,7 +7,6 @@ away or put in another's place. It is made from the folded verdict and judges no
 
 from __future__ import annotations
 
-import base64
 import dataclasses
 import hashlib
 import json
@@ -15,9 +14,13 @@ import pathlib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from environments.loader import Loaded
+import probes
+from environments.loader import Loaded, described, shown
+from environments.release_file import read_release
 from environments.store import StoreError, digest_of, store_of
+from environments.yaml_file import ConfigurationError, RequestError
 from gates.decide.outcome import Meaning, Outcome
+from gates.decide.release import Release
 from gates.decide.verdict import Verdict
 from gates.load import ROOT, Checks
 from probes.observation import utc_now
@@ -30,6 +33,8 @@ STATEMENT = "https://in-toto.io/Statement/v1"
 PREDICATE = "https://in-toto.io/attestation/test-result/v0.1"
 ABOUT = "https://unifiedhealth.io/deployment-gate/run/v1"
 """Names what the predicate has no field for; whoever does not know it reads the rest."""
+NAMESPACE = "gate-run"
+"""Of the signatures: that of a person's statement never counts for a run."""
 LATER = ("report.html",)
 """What `gate report` puts into a run's folder when the run is over: drawn from the verdict."""
 QUESTION = ("gate", "window", "phase", "at")
@@ -46,16 +51,27 @@ class Sealing:
     loaded: Loaded | None
     """The environment, whose state has the chain; None where it can't be read here."""
 
+    @classmethod
+    def elsewhere(cls, verdict: Verdict) -> Sealing:
+        """Return that of a verdict which was made of others, where its environment may not be at hand."""
+        try:
+            loaded = described(verdict.env)
+        except (ConfigurationError, RequestError):
+            loaded = None
+        return cls(Checks.of(loaded.checks) if loaded else Checks(), loaded)
+
     def seal(self, folder: pathlib.Path, verdict: Verdict) -> str | None:
         """Write the bundle of a run that has ended; return why the state does not have it, or None.
 
         Raises OSError where it can't be written.
         """
         stated = _statement(folder, verdict, self.configuration(verdict))
+        stated["subject"] += built(self.loaded, verdict.release)
+        key = key_of(self.loaded)
 
         def follows(records: Sequence[Record]) -> Record:
             before = digest_of(records[-1]) if records else None
-            data = _written(stated, {"number": len(records) + 1, "previous": before})
+            data = _written(stated, {"number": len(records) + 1, "previous": before}, key)
             write_whole(folder / NAME, data)
             return {**_entry(verdict), "bundle": hashlib.sha256(data.encode()).hexdigest()}
 
@@ -67,7 +83,7 @@ class Sealing:
                 why = exc
             else:
                 return None
-        write_whole(folder / NAME, _written(stated, None))
+        write_whole(folder / NAME, _written(stated, None, key))
         return f"the bundle of this run is not in the environment's state, so it can't be verified: {why}"
 
     def configuration(self, verdict: Verdict) -> list[dict[str, Any]]:
@@ -81,6 +97,42 @@ class Sealing:
             *([environment_file(self.loaded)] if self.loaded else []),
             *asked_by(self.checks),
         ]
+
+
+def key_of(loaded: Loaded | None) -> bytes | None:
+    """Return the key that an environment's runs are signed with, where this runner has one."""
+    signing = loaded.settings.signing if loaded else None
+    if loaded is None or signing is None or signing.key not in loaded.secrets:
+        return None
+    return f"{loaded.secret(signing.key).get_secret_value()}\n".encode()
+
+
+def signer(loaded: Loaded | None) -> str | None:
+    """Return the fingerprint of the key that this runner signs with; raises ConfigurationError."""
+    key = key_of(loaded)
+    if loaded is None or key is None:
+        return None
+    try:
+        return probes.signatures.signed("", b"", key, NAMESPACE).signatures[0].keyid
+    except probes.signatures.NotSignedError as exc:
+        raise ConfigurationError(f"{shown(loaded.path)}: signing.key: {exc}.") from None
+
+
+def built(loaded: Loaded | None, release: str | None) -> list[dict[str, Any]]:
+    """Return what a release is made of, as its file says: that file, its commit, its images."""
+    if loaded is None or release is None:
+        return []
+    try:
+        bound = read_release(loaded, Release.parse(release))
+    except (ConfigurationError, ValueError):
+        return []
+    parts = {"release.yaml": bound.digest, **bound.file.images}
+    commit = {"name": "commit", "digest": {"gitCommit": bound.commit}, **_kind("commit")}
+    named = [
+        {"name": name, "digest": {"sha256": digest.removeprefix("sha256:")}, **_kind("release")}
+        for name, digest in parts.items()
+    ]
+    return [commit, *named]
 
 
 def environment_file(loaded: Loaded) -> dict[str, Any]:
@@ -186,13 +238,17 @@ def _source(one: Mapping[str, Any]) -> dict[str, Any]:
     return known | ({"bundle": _sha256(bundle)} if bundle.is_file() else {})
 
 
-def _written(stated: Mapping[str, Any], place: Mapping[str, Any] | None) -> str:
+def _written(stated: Mapping[str, Any], place: Mapping[str, Any] | None, key: bytes | None) -> str:
     """Return the envelope of a statement as its file holds it; `place` is where the chain has it."""
     predicate = stated["predicate"]
     about = {**predicate[ABOUT], "chain": place}
     whole = {**stated, "predicate": {**predicate, ABOUT: about}}
     payload = json.dumps(whole, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
-    return as_file({"payloadType": PAYLOAD_TYPE, "payload": _base64(payload), "signatures": []})
+    if key is None:
+        envelope = probes.signatures.Envelope(PAYLOAD_TYPE, payload, ())
+    else:
+        envelope = probes.signatures.signed(PAYLOAD_TYPE, payload, key, NAMESPACE)
+    return as_file(envelope.record())
 
 
 def as_file(envelope: Mapping[str, Any]) -> str:
@@ -211,13 +267,13 @@ def _entry(verdict: Verdict) -> dict[str, Any]:
 
 def _described(name: str, path: pathlib.Path, kind: str = "") -> dict[str, Any]:
     """Return a file as in-toto's resource descriptor."""
-    of = {"annotations": {"kind": kind}} if kind else {}
-    return {"name": name, "digest": {"sha256": _sha256(path)}} | of
+    return {"name": name, "digest": {"sha256": _sha256(path)}, **(_kind(kind) if kind else {})}
+
+
+def _kind(kind: str) -> dict[str, Any]:
+    """Return the annotation that says what a descriptor is of; a run's own files have none."""
+    return {"annotations": {"kind": kind}}
 
 
 def _sha256(path: pathlib.Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
-def _base64(data: bytes) -> str:
-    return base64.b64encode(data).decode()

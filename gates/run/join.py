@@ -14,6 +14,7 @@ from gates.decide.scope import OTHER_REGIONS, NotAsked, gate_of
 from gates.decide.verdict import Source, Verdict
 from gates.load import OUT, load_catalogue
 from gates.run import lines, verdict
+from gates.run.bundle import Sealing, signer
 from gates.run.manifest import Scenario, manifest
 from probes.observation import utc_now
 from steps.kit.request import EVENTS, new_run_id
@@ -101,6 +102,7 @@ def join(runs: Sequence[Joined], out: pathlib.Path = OUT) -> Verdict:
         **{key: getattr(first, key) for key in KEPT},
         not_asked=_not_asked(runs),
         joined=tuple(one.source() for one in runs),
+        signed_by=signer(Sealing.elsewhere(first).loaded),
     )
     decided = verdict.decided(opened, folded, asked, scope.stages, measured)
     named = ", ".join(f"{one.run} ({', '.join(one.regions)})" for one in runs)

@@ -32,7 +32,7 @@ from gates.decide.scope import (
 from gates.decide.verdict import Verdict
 from gates.load import OUT, Checks, load_catalogue, load_policy
 from gates.run import lines, verdict
-from gates.run.bundle import Sealing
+from gates.run.bundle import Sealing, signer
 from gates.run.child import ChildPlan, run_child
 from gates.run.executor import executor
 from gates.run.manifest import Manifest, Scenario, check_scenarios, manifest
@@ -293,6 +293,7 @@ class Runner:
             classification=policy.sign_off.classification,
             runbook=policy.sign_off.runbook,
             executor=executor(os.environ, checks),
+            signed_by=signer(loaded),
         )
         chronicle = self._chronicle(loaded, release, regions, digests)
         return Asked(

@@ -303,9 +303,7 @@ LATER = "2031-01-31T22:00:00.000+00:00"
         "another environment": (updated(environment="x"), 20, "is of x, not of clinic"),
         "another release": (updated(release="v1.3.0"), 20, "is 0 times in the environment's state"),
         "another question": (
-            lambda run: of_the_bundle(lambda held: held[ABOUT]["question"].update(window="1h"))(
-                run
-            ),
+            of_the_bundle(lambda held: held[ABOUT]["question"].update(window="1h")),
             20,
             "verdict.json answers another question",
         ),
