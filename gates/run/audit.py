@@ -12,8 +12,9 @@ import hashlib
 import json
 import pathlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import probes
 from environments.loader import Loaded
 from environments.store import StoreError
 from environments.yaml_file import ConfigurationError
@@ -27,8 +28,13 @@ from gates.run import bundle, refold
 from gates.run.bundle import ASKED, ENDED, NAME, QUESTION
 from gates.run.opened import STRANGE, Json, NotABundleError, Opened, opened
 from gates.run.runs import MANIFEST, RUN, VERDICT
+from settings.statements import RUNNER, Key
 from steps.kit.chain import Record
 from steps.kit.request import EVENTS
+from steps.kit.statements import keys_of, read_approvers
+
+if TYPE_CHECKING:
+    from probes.signatures import PublicKey
 
 _HELD_AGAINST = ("environment", "catalogue", "features", "steps", "policy")
 _LIST_OF = {
@@ -85,6 +91,15 @@ class Against:
         """All requirements; raises ConfigurationError."""
         return load_catalogue(Checks.of(self.loaded.checks).features)
 
+    @functools.cached_property
+    def runners(self) -> tuple[tuple[str, Key, PublicKey], ...]:
+        """Whose signatures count, as the approvers file says; raises ConfigurationError."""
+        section = self.loaded.settings.statements
+        if section is None:
+            return ()
+        _, approvers = read_approvers(self.loaded.path.parent / section.approvers)
+        return keys_of(approvers, RUNNER)
+
     def chain(self, release: str) -> tuple[Record, ...]:
         """Return what the state says of a release's runs; raises StoreError."""
         if release not in self._chains:
@@ -133,6 +148,7 @@ def _findings(folder: pathlib.Path, found: Opened, against: Against) -> Iterator
         return  # what a changed file says is nobody's word any more
     verdict = json.loads((folder / VERDICT).read_bytes())
     yield from _retold(found.about, verdict)
+    yield from _claimed(found, verdict)
     yield from _folded(folder, found, verdict)
     yield from _required(folder, found.about, verdict)
     yield from _due(found.about, verdict, against)
@@ -168,6 +184,13 @@ def _retold(about: Json, verdict: Json) -> Iterator[Finding]:
     for key in QUESTION:
         if about["question"][key] != verdict.get(key):
             yield Finding(VERDICT, f"answers another question than {NAME}: {key}")
+
+
+def _claimed(found: Opened, verdict: Json) -> Iterator[Finding]:
+    """Yield where a verdict names another key than the one that signed."""
+    said, signed = verdict.get("signed_by"), found.envelope["signatures"]
+    if said is not None and said not in [one["keyid"] for one in signed]:
+        yield Finding(NAME, f"is not signed with the key that {VERDICT} names")
 
 
 def _folded(folder: pathlib.Path, found: Opened, verdict: Json) -> Iterator[Finding]:
@@ -308,8 +331,37 @@ def _chained(found: Opened, against: Against) -> Iterator[Finding]:
         yield Finding(NAME, "was changed: the environment's state names another one of this run")
     if about["chain"] != {"number": record["number"], "previous": record["previous"]}:
         yield Finding(NAME, "names another run before it than the environment's state")
+    received = _received(record)
+    if any(_received(one) - received > CLOCKS_DIFFER for one in records[: record["number"]]):
+        yield Finding(NAME, "was received before a run that stands before it in the state")
+    yield from _signed(found, received, against)
     if about["decision"] == "GO":
         yield from _superseded(about, records[record["number"] :])
+
+
+def _received(record: Record) -> dt.datetime:
+    return dt.datetime.fromisoformat(record["received_at"])
+
+
+def _signed(found: Opened, received: dt.datetime, against: Against) -> Iterator[Finding]:
+    """Yield why no runner vouches for a bundle; what claims to be signed has to be, too."""
+    try:
+        envelope = probes.signatures.Envelope.of(found.envelope)
+    except probes.signatures.MalformedError as exc:
+        yield Finding(NAME, f"is not an envelope: {exc}")
+        return
+    keys = {public.fingerprint: key for _, key, public in against.runners}
+    publics = [public for *_, public in against.runners]
+    signers = probes.signatures.verify(envelope, publics, bundle.NAMESPACE)
+    if not keys or any(_counts(keys[one], received) for one in signers):
+        return
+    why = "with a key that did not count then" if signers else "by no runner of the approvers file"
+    yield Finding(NAME, f"is signed {why}" if envelope.signatures else "is not signed by a runner")
+
+
+def _counts(key: Key, received: dt.datetime) -> bool:
+    revoked = key.revoked_from is not None and key.revoked_from <= received
+    return key.counts_at(received) and not revoked
 
 
 def _superseded(about: Json, later: Iterable[Record]) -> Iterator[Finding]:

@@ -7,6 +7,7 @@ away or put in another's place. It is made from the folded verdict and judges no
 
 from __future__ import annotations
 
+import base64
 import dataclasses
 import hashlib
 import json
@@ -244,11 +245,10 @@ def _written(stated: Mapping[str, Any], place: Mapping[str, Any] | None, key: by
     about = {**predicate[ABOUT], "chain": place}
     whole = {**stated, "predicate": {**predicate, ABOUT: about}}
     payload = json.dumps(whole, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
-    if key is None:
-        envelope = probes.signatures.Envelope(PAYLOAD_TYPE, payload, ())
-    else:
-        envelope = probes.signatures.signed(PAYLOAD_TYPE, payload, key, NAMESPACE)
-    return as_file(envelope.record())
+    if key is not None:
+        return as_file(probes.signatures.signed(PAYLOAD_TYPE, payload, key, NAMESPACE).record())
+    encoded = base64.b64encode(payload).decode()
+    return as_file({"payloadType": PAYLOAD_TYPE, "payload": encoded, "signatures": []})
 
 
 def as_file(envelope: Mapping[str, Any]) -> str:
@@ -262,7 +262,7 @@ def _entry(verdict: Verdict) -> dict[str, Any]:
     asked = {key: record[key] for key in QUESTION}
     at = utc_now().isoformat(timespec="milliseconds")
     kept = {key: record[key] for key in ("run", "state", "decision", "regions", "started_at")}
-    return {"at": at, **asked, **kept}
+    return {"received_at": at, **asked, **kept}
 
 
 def _described(name: str, path: pathlib.Path, kind: str = "") -> dict[str, Any]:

@@ -267,8 +267,7 @@ class Runner:
         self, loaded: Loaded, catalogue: Sequence[Row], checks: Checks, policy: Policy
     ) -> Asked:
         """Return what there is to answer, and note it in the verdict."""
-        question, settings = self._question, loaded.settings
-        gate = question.gate
+        question, settings, gate = self._question, loaded.settings, self._question.gate
         regions = regions_of(question.regions, loaded)
         release = release_of(question.release, question.env, loaded)
         switched_at = switched_at_of(question.switched_at, loaded)

@@ -9,15 +9,22 @@ import pathlib
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from environments.loader import Loaded, find
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+)
+
+from environments.loader import Loaded, described
 from gates.decide.fold import fold
 from gates.decide.outcome import Outcome
 from gates.decide.scope import Gate, PostDeploy
 from gates.load import Checks, load_catalogue
 from gates.run import lines, verdict
-from gates.run.bundle import Sealing
+from gates.run.bundle import Sealing, signer
 from gates.run.manifest import manifest
-from settings.environment import Environment
 from tests.environments import files
 from tests.gates.run import recorded
 
@@ -49,9 +56,9 @@ class Clinic:
 
     @property
     def loaded(self) -> Loaded:
-        described = find(str(self.file))
-        assert isinstance(described, Environment)
-        return Loaded(described, self.file, {})
+        loaded = described(str(self.file))
+        assert loaded is not None
+        return loaded
 
     def chain(self, release: str = "v1.2.0") -> pathlib.Path:
         """Return the folder in which the state names the bundles."""
@@ -82,8 +89,7 @@ class Clinic:
         measured = lines.read(recorded.file(path, recorded.text(*events)))
         wanted = {"checks": asked.ids, "regions": list(regions)}
         (path / "manifest.json").write_text(json.dumps(wanted))
-        (path / "evidence").mkdir()
-        (path / "evidence" / "picture.png").write_bytes(PICTURE)
+        attach(path)
         excused = verdict.not_applicable_results(asked, regions)
         folded = fold(
             asked.rows, regions, (*measured.results, *excused), scope.stages, measured.problems
@@ -94,6 +100,7 @@ class Clinic:
             environment_regions=("eu", "us"),
             sections=tuple(sorted(loaded.sections)),
             traffic_switched_at="2026-01-31T22:00:00+00:00",
+            signed_by=signer(loaded),
             digests={**verdict.digests(Checks()), "environment": verdict.digest_of(self.file)},
         )
         decided = verdict.decided(opened, folded, asked, scope.stages, measured)
@@ -105,8 +112,34 @@ class Clinic:
         return path
 
 
-def clinic(folder: pathlib.Path) -> Clinic:
+def attach(run: pathlib.Path) -> None:
+    """Leave what a check attached: bytes, no text."""
+    (run / "evidence").mkdir()
+    (run / "evidence" / "picture.png").write_bytes(PICTURE)
+
+
+def clinic(folder: pathlib.Path, more: str = "") -> Clinic:
     """Return an environment that keeps its state beside its file."""
     folder.mkdir(parents=True, exist_ok=True)
-    files.write(folder, f"{files.VALID}state: {{url: state}}\n")
+    files.write(folder, f"{files.VALID}state: {{url: state}}\n{more}")
     return Clinic(folder)
+
+
+def a_key() -> tuple[str, str]:
+    """Return a new private key, and its public one as approvers files name it."""
+    made = Ed25519PrivateKey.generate()
+    private = made.private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption())
+    public = made.public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH)
+    return private.decode(), public.decode()
+
+
+def signing_clinic(folder: pathlib.Path) -> Clinic:
+    """Return one whose runner has a key that the approvers file names."""
+    private, public = a_key()
+    made = clinic(folder, "signing: {key: file:runner}\nstatements: {approvers: approvers.yaml}\n")
+    (folder / "runner").write_text(private)
+    key = {"key": public, "valid_from": BEGAN.isoformat()}
+    runner = {"name": "the runner", "roles": ["runner"], "keys": [key]}
+    people = {"ci": runner}
+    (folder / "approvers.yaml").write_text(json.dumps({"schema": 1, "people": people}))
+    return made

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import json
 import os
 import pathlib
@@ -11,11 +13,13 @@ from typing import Any
 
 import pytest
 
+from environments.yaml_file import ConfigurationError
 from gates.decide.outcome import Outcome
 from gates.run.audit import Against, Audited, audited
-from gates.run.bundle import ABOUT, NAME
+from gates.run.bundle import ABOUT, NAME, NAMESPACE, signer
+from probes import signatures
 from tests.gates.run import recorded
-from tests.gates.run.sealed import NOW, Clinic, clinic
+from tests.gates.run.sealed import NOW, Clinic, a_key, clinic, signing_clinic
 from tests.gates.run.tampered import edited, everywhere, record, remade, statement
 from tests.tables import cases
 
@@ -494,3 +498,140 @@ def test_a_go_in_the_folder_of_another_run_is_not_that_one(
     assert f"bundle.json is of run {run.name}, in the folder of {red.name}" in said_of(
         audit(at, red)
     )
+
+
+@pytest.fixture(scope="module")
+def left_signed(tmp_path_factory: pytest.TempPathFactory) -> Clinic:
+    made = signing_clinic(tmp_path_factory.mktemp("signed"))
+    made.run(0)
+    made.run(1)
+    return made
+
+
+@pytest.fixture
+def signed(left_signed: Clinic, tmp_path: pathlib.Path) -> tuple[Clinic, pathlib.Path]:
+    """Return a copy of a clinic whose runner signs, asked twice, and the second run."""
+    shutil.copytree(left_signed.folder, tmp_path / "copy")
+    at = Clinic(tmp_path / "copy")
+    run = max(at.out.iterdir())
+    assert audit(at, run).findings == ()
+    return at, run
+
+
+def resigned(at: Clinic, run: pathlib.Path, key: str, namespace: str = NAMESPACE) -> None:
+    """Sign a bundle with a key, whatever it says by now, and have the state name it."""
+    with edited(run / NAME) as envelope:
+        payload = base64.b64decode(envelope["payload"])
+        made = signatures.signed(envelope["payloadType"], payload, key.encode(), namespace)
+        envelope.update(made.record())
+    with record(at.chain() / "000002.json") as held:
+        held["bundle"] = hashlib.sha256((run / NAME).read_bytes()).hexdigest()
+
+
+def keyed(at: Clinic, **changes: str) -> None:
+    with edited(at.folder / "approvers.yaml") as held:
+        held["people"]["ci"]["keys"][0].update(changes)
+
+
+def unsigned(at: Clinic, run: pathlib.Path) -> None:
+    with edited(run / NAME) as envelope:
+        envelope["signatures"] = []
+    remade(at, run)
+
+
+def signature_of_the_first(at: Clinic, run: pathlib.Path) -> None:
+    other = json.loads((min(at.out.iterdir()) / NAME).read_text())
+    with edited(run / NAME) as envelope:
+        envelope["signatures"] = other["signatures"]
+    remade(at, run)
+
+
+def of_a_runner(at: Clinic) -> str:
+    return (at.folder / "runner").read_text()
+
+
+def edited_and_remade(at: Clinic, run: pathlib.Path) -> None:
+    updated(finished_at="2026-01-31T22:01:10.000+00:00")(run)
+    remade(at, run)
+
+
+def received_before(at: Clinic, _: pathlib.Path) -> None:
+    with record(at.chain() / "000002.json") as held:
+        held["received_at"] = "2026-01-31T22:00:00+00:00"
+
+
+def another(at: Clinic, run: pathlib.Path) -> None:
+    resigned(at, run, a_key()[0])
+
+
+@cases(
+    "change code said",
+    {
+        "the signature is gone": (unsigned, 20, "bundle.json is not signed by a runner"),
+        "it is another run's": (signature_of_the_first, 20, "by no runner of the approvers file"),
+        "it is a stranger's": (another, 20, "by no runner of the approvers file"),
+        "it is a runner's, as a statement": (
+            lambda at, run: resigned(at, run, of_a_runner(at), "gate-statement"),
+            20,
+            "by no runner of the approvers file",
+        ),
+        "what it signed was edited": (edited_and_remade, 20, "by no runner of the approvers file"),
+        "it names another key": (
+            another,
+            20,
+            "is not signed with the key that verdict.json names",
+        ),
+        "the key was revoked before": (
+            lambda at, _: keyed(at, revoked_from="2026-02-01T00:00:00Z"),
+            20,
+            "with a key that did not count then",
+        ),
+        "the key is not valid yet": (
+            lambda at, _: keyed(at, valid_from="2099-02-01T00:00:00Z"),
+            20,
+            "with a key that did not count then",
+        ),
+        "the key was not valid any more": (
+            lambda at, _: keyed(at, valid_until="2026-02-01T00:00:00Z"),
+            20,
+            "with a key that did not count then",
+        ),
+        "the receipt is dated back": (received_before, 20, "received before a run that stands"),
+        "the approvers file is gone": (
+            lambda at, _: (at.folder / "approvers.yaml").unlink(),
+            78,
+            "approvers.yaml",
+        ),
+        "the approvers file holds no key": (
+            lambda at, _: keyed(at, key="ssh-ed25519 AAAA"),
+            78,
+            "people.ci.keys",
+        ),
+    },
+)
+def test_a_signature_that_does_not_count_vouches_for_nothing(
+    signed: tuple[Clinic, pathlib.Path],
+    change: Callable[[Clinic, pathlib.Path], object],
+    code: int,
+    said: str,
+) -> None:
+    at, run = signed
+    change(at, run)
+    found = audit(at, run)
+    assert said in said_of(found)
+    assert found.exit_code == code
+
+
+def test_a_key_that_was_revoked_later_vouches_for_what_it_signed_before(
+    signed: tuple[Clinic, pathlib.Path],
+) -> None:
+    at, run = signed
+    keyed(at, revoked_from="2099-02-01T00:00:00Z")
+    assert audit(at, run).findings == ()
+
+
+def test_a_key_that_is_none_is_refused_before_anything_is_asked(tmp_path: pathlib.Path) -> None:
+    made = clinic(tmp_path, "signing: {key: file:runner}\n")
+    (tmp_path / "runner").write_text("a password")
+    with pytest.raises(ConfigurationError, match=r"signing\.key: the key is not a private SSH key"):
+        signer(made.loaded)
