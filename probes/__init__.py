@@ -35,8 +35,13 @@ __all__ = [
     "dns",
     "fhir",
     "files",
+    "forge",
+    "git",
+    "github",
+    "gitlab",
     "grafana",
     "http",
+    "jira",
     "keyboard",
     "kubernetes",
     "looks",
@@ -46,7 +51,6 @@ __all__ = [
     "redis",
     "redis_keys",
     "redis_rights",
-    "repository",
     "rows",
     "schema",
     "sessions",
@@ -60,6 +64,9 @@ _PARTS = {
     "alerting": "prometheus.alerting",
     "axe": "browser.axe",
     "backup": "postgres.backup",
+    "github": "forge.github",
+    "gitlab": "forge.gitlab",
+    "jira": "forge.jira",
     "keyboard": "browser.keyboard",
     "looks": "browser.looks",
     "redis_keys": "redis.keys",
@@ -83,6 +90,8 @@ if typing.TYPE_CHECKING:
         dns,
         fhir,
         files,
+        forge,
+        git,
         grafana,
         http,
         kubernetes,
@@ -90,12 +99,12 @@ if typing.TYPE_CHECKING:
         postgres,
         prometheus,
         redis,
-        repository,
         signatures,
         slack,
         tls,
     )
     from probes.browser import axe, keyboard, looks, vitals
+    from probes.forge import github, gitlab, jira
     from probes.postgres import backup, rows, schema, sessions
     from probes.prometheus import alerting
     from probes.redis import keys as redis_keys

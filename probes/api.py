@@ -11,6 +11,7 @@ from probes import http
 from probes.formats import NotJsonError
 from probes.observation import (
     Deadline,
+    Document,
     Facts,
     Failure,
     FailureKind,
@@ -78,6 +79,17 @@ def read(
 
     where = f"{target.base_url}{urlsplit(path).path}"
     return observed(probe, where, measured, unusable(target.host))
+
+
+def document(target: http.HttpTarget, path: str, *, deadline: Deadline) -> Observation[Document]:
+    """GET a document and return it as it is."""
+
+    def measured(clock: PhaseClock) -> Document:
+        asked = http.request(target, "GET", path, deadline=deadline, max_bytes=MAX_ANSWER_BYTES)
+        clock.adopt(asked.phases, asked.attempts)
+        return Document(good_answer(target, asked).body)
+
+    return observed("document", f"{target.base_url}{path}", measured)
 
 
 def unusable(host: str) -> Callable[[Exception], Failure | None]:

@@ -181,6 +181,16 @@ def verify(envelope: Envelope, keys: Iterable[PublicKey], namespace: str) -> tup
     return tuple(dict.fromkeys(one for one in found if one is not None))
 
 
+def signer(armoured: str, message: bytes, keys: Iterable[PublicKey], namespace: str) -> str | None:
+    """Return the fingerprint of the key that signed a message by itself, None for none of the keys.
+
+    Raises MalformedError for what is not a signature.
+    """
+    blob = unarmoured(armoured)
+    given = Signature(_signing_key(blob).fingerprint, blob)
+    return _signer(given, {key.blob: key for key in keys}, message, namespace)
+
+
 def signed(payload_type: str, payload: bytes, private_key: bytes, namespace: str) -> Envelope:
     """Sign in this process with a key file that has no passphrase; raises NotSignedError."""
     try:

@@ -25,6 +25,7 @@ from sandbox.core.layout import (
     NORMAL_REPLICAS,
     PREVIOUS,
     REGIONS,
+    RELEASE,
     SYNTHETIC_DOMAIN,
     TEMPORARY_REPLICAS,
     edge_name,
@@ -38,13 +39,14 @@ from sandbox.systems.cluster import state as cluster
 from sandbox.systems.data import backups, migrations, postgres, redis_server
 from sandbox.systems.delivery import deployment as delivery
 from sandbox.systems.delivery.aws import state as aws
-from sandbox.systems.delivery.builds import REPOSITORIES, web_files
+from sandbox.systems.delivery.builds import REPOSITORIES
 from sandbox.systems.flags import feature_flags
 from sandbox.systems.monitoring import deployment as monitoring
 from sandbox.systems.monitoring import servers as monitoring_servers
 from sandbox.systems.network import zone
 from sandbox.systems.source import release_file, repository
 from sandbox.systems.statements import people
+from sandbox.systems.source import standins as source
 from settings.environment import Environment
 
 if TYPE_CHECKING:
@@ -111,6 +113,7 @@ async def start(platform: Platform, say: Callable[[str], None]) -> None:
         *(child.start() for name, child in platform.children.items() if name not in later),
     )
     await feature_flags.lay_down(platform)
+    await _tell_forge(layout)
     await platform.settle()
     await monitoring.watch_before(platform)
     if not platform.progress.pending:
@@ -123,9 +126,14 @@ async def start(platform: Platform, say: Callable[[str], None]) -> None:
 
 def _describe_release(layout: Layout) -> None:
     """Make the repository that the release comes from, say which of its commits it is, and have it signed."""
-    repository.make(layout.release_repository, web_files)
+    repository.make(layout.release_repository)
     release_file.write(layout)
     people.lay_down(layout)
+
+
+async def _tell_forge(layout: Layout) -> None:
+    merged = repository.commit(layout.release_repository, RELEASE, before=1)
+    await standin_servers.tell(layout, "forge", commit=layout.release_commit, merged=merged)
 
 
 async def _start_databases(platform: Platform, say: Callable[[str], None]) -> None:
@@ -202,6 +210,7 @@ def _same_everywhere() -> dict[str, Any]:
         "data": {"LOG": migrations.LOG, "RESTORE_TEST": backups.RESTORE_TEST},
         "flags": feature_flags,
         "monitoring": monitoring,
+        "source": source,
         "receivers": monitoring_servers.RECEIVERS,
         "repositories": REPOSITORIES,
         "people": people,

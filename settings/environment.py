@@ -39,6 +39,7 @@ from settings.sections import (
 )
 from settings.service import ExternalServices, Fhir, Integrations, Service, Synthetic
 from settings.signing import Signing
+from settings.source import Source
 from settings.statements import Statements
 
 CHECK_ID = r"[A-Z][A-Z0-9.]*(-[A-Z0-9.]+)+"
@@ -145,6 +146,8 @@ class Environment(Section):
     their nodes' DiskPressure alone."""
     releases: Releases = Releases()
     """Where each release is described."""
+    source: Source | None = None
+    """Without it nothing is read of where the release comes from."""
     deployment: Deployment | None = None
     """Without it a deployment may begin at any time, and take as long as it likes."""
     rollback: Rollback | None = None
@@ -344,8 +347,11 @@ class LocalFile(Section):
 _PARTS: Mapping[str, Callable[[Environment], object]] = {
     "backups": lambda environment: environment.data and environment.data.backups,
     "contract_writes": lambda environment: environment.contract and environment.contract.writes,
+    "bug_tracker": lambda environment: environment.source and environment.source.tracker,
     "flag_changes": lambda environment: environment.flags and environment.audit,
+    "forge": lambda environment: environment.source and environment.source.forge,
     "migrations": lambda environment: environment.data and environment.data.migrations,
+    "openapi": lambda environment: environment.source and environment.source.openapi,
     "vendors": lambda environment: environment.external and environment.external.vendors,
 }
 """What checks are about that is less than a section, or more than one."""

@@ -23,6 +23,7 @@ from settings.people import CalendarPolicy, DeploymentPolicy, PeoplePolicy, Sign
 from settings.rollback import WAYS, RollbackPolicy
 from settings.sections import Seconds, Section, Text, doubled
 from settings.service import Availability
+from settings.source import SourcePolicy
 from settings.statements import StatementsPolicy
 from settings.triggers import TriggersPolicy
 
@@ -59,6 +60,7 @@ class Policy(Section):
     monitoring: MonitoringPolicy = MonitoringPolicy()
     people: PeoplePolicy = PeoplePolicy()
     calendar: CalendarPolicy = CalendarPolicy()
+    source: SourcePolicy = SourcePolicy()
     sign_off: SignOffPolicy = SignOffPolicy()
     statements: StatementsPolicy = StatementsPolicy()
     evidence: EvidenceAge = EvidenceAge()

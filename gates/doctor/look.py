@@ -51,6 +51,7 @@ from steps.service.doctor import (
     examine_synthetic,
     examine_vantage,
 )
+from steps.source.doctor import examine_forge, examine_repository, examine_tracker
 
 WHOLE_SECONDS = 8.0
 """All systems are asked at once; whatever has not answered by then has not answered."""
@@ -60,7 +61,7 @@ _SECRETS, _TRAFFIC, _SECTIONS = "secrets", "traffic", "sections"
 _MAY_BE_HERE = frozenset(
     {
         *(_SECRETS, _SECTIONS, _TRAFFIC, SCENARIOS),
-        *("backups", "repository", "evidence", "alert rules"),
+        *("backups", "repository", "source", "evidence", "alert rules"),
     }
 )
 """Systems that may lie on this machine itself: finding them shows no network."""
@@ -165,6 +166,8 @@ def _looks(subject: Subject, now: dt.datetime) -> Iterator[Look]:
     yield examine_dns, (settings.dns,)
     yield examine_monitoring, (settings.monitoring,)
     yield examine_people, (settings.people,)
+    for examine_source in (examine_repository, examine_forge, examine_tracker):
+        yield examine_source, (settings.source,)
     yield examine_grants, (settings.data,)
     yield examine_data, (settings.data,)
     yield examine_evidence, (settings.evidence,)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import random
 import secrets
 import shutil
@@ -71,6 +72,8 @@ STANDINS = (
         "names",
     ),
     *("pagerduty", "slack", "vendors"),
+    *("audit", "certificates", "fhir", "forge", "grafana", "jira", "kubernetes-eu"),
+    *("kubernetes-us", "names", "pagerduty", "slack", "staging", "vendors"),
 )
 """The stand-ins of `sandbox.systems.__main__`; the gate reaches each over the link `gate-NAME`."""
 AUTHORITATIVE = ("ns1", "ns2")
@@ -113,6 +116,7 @@ PASSWORDS = (
     *("postgres-exporter", "redis-api", "redis-gate", "api-admin", "audit-read"),
     *("kubernetes-gate", "grafana-gate", "pagerduty-gate", "slack-gate", "synthetic"),
     "calendar-gate",
+    *("forge-gate", "jira-gate"),
     *("aws-gate", "aws-gate-id", "aws-operator", "aws-operator-id"),
 )
 
@@ -165,6 +169,16 @@ class Layout:
     def approvers(self) -> Path:
         """Who may sign for the release; beside it, each one's key."""
         return self.state.path / "people" / "approvers.yaml"
+
+    @property
+    def release_commit(self) -> str:
+        """The commit that is released."""
+        return str(json.loads(self.release_file.read_bytes())["commit"])
+
+    @property
+    def source(self) -> Path:
+        """What a fault wants the environment file to say of the source instead."""
+        return self.runtime / "source.json"
 
     @property
     def evidence(self) -> Path:

@@ -23,6 +23,7 @@ from sandbox.systems.monitoring import grafana
 from sandbox.systems.network import standins as network
 from sandbox.systems.people import standins as people
 from sandbox.systems.service import standins as service
+from sandbox.systems.source import standins as source
 
 if TYPE_CHECKING:
     from starlette.applications import Starlette
@@ -34,12 +35,15 @@ MAKERS: Mapping[str, Maker] = {
     "calendar": people.calendar,
     "certificates": network.certificates,
     "fhir": service.fhir,
+    "forge": source.forge,
     "grafana": grafana.make_app,
+    "jira": source.jira,
     "kubernetes-eu": kubernetes.make_app,
     "kubernetes-us": kubernetes.make_app,
     "names": network.names,
     "pagerduty": people.pagerduty,
     "slack": people.slack,
+    "staging": source.staging,
     "vendors": service.vendors,
 }
 """Each makes its application from the admin token and its own settings."""

@@ -48,6 +48,8 @@ def _settings(layout: Layout) -> Mapping[str, dict[str, Any]]:
         "grafana": {"token": passwords["grafana-gate"], "prometheus": layout.url("prometheus")},
         "pagerduty": {"token": passwords["pagerduty-gate"]},
         "slack": {"token": passwords["slack-gate"]},
+        "forge": {"token": passwords["forge-gate"]},
+        "jira": {"token": passwords["jira-gate"]},
         "names": {"dns": {name: ports[name] for name in NAME_SERVERS}},
     }
 

@@ -12,9 +12,9 @@ from collections.abc import Iterator, Sequence
 
 import probes
 from probes import postgres
+from probes.git import RepositoryTarget
 from probes.observation import Failure, FailureKind
 from probes.postgres import PostgresTarget, Right
-from probes.repository import RepositoryTarget
 from settings.data import Backups, Data, Migrations, Postgres, TableOfRecords
 from settings.delivery import EvidenceStore
 from steps.kit.evidence import store
@@ -242,7 +242,7 @@ def _repository(repository: System, section: Migrations) -> Iterator[Finding]:
     tag = section.tag.replace("{release}", subject.platform.release.number)
     target = RepositoryTarget(section.repository, tag, section.folder.strip("/"))
     fixes = subject.key("data.migrations.repository", "the release repository with this tag")
-    observed = probes.repository.tagged_files(target, deadline=subject.deadline())
+    observed = probes.git.tagged_files(target, deadline=subject.deadline())
     files = repository.read(observed, lambda why: repository.bad(why.detail, fixes)).files
     yield repository.ok(f"{target.address} can be read: {len(files)} files")
 

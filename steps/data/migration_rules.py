@@ -15,7 +15,7 @@ from collections.abc import Collection, Mapping, Sequence
 import probes
 from gates.decide.judgement import Judgement
 from probes.files import Content
-from probes.repository import TaggedFiles
+from probes.git import TaggedFiles
 from settings.data import MigrationLogPolicy
 from steps.kit.expect import expect, measured, nothing_to_judge
 

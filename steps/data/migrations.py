@@ -8,8 +8,8 @@ from collections.abc import Mapping
 import probes
 from gates.decide.history import ONE_DEPLOYMENT
 from gates.decide.judgement import Judgement
+from probes.git import RepositoryTarget
 from probes.observation import Failure, FailureKind, Observation, utc_now
-from probes.repository import RepositoryTarget
 from settings.data import Reference
 from steps.data import migration_rules, reads, rules, schema_rules
 from steps.data.reads import MIGRATIONS, ORPHANS, ROWS, SCHEMA, Data, known
@@ -123,7 +123,7 @@ def shipped_scripts(asked: Asked, data: Data) -> Mapping[str, bytes]:
     folder, tag = section.folder.strip("/"), section.tag.replace("{release}", release)
     found = asked.read(
         "the release repository",
-        lambda: probes.repository.tagged_files(
+        lambda: probes.git.tagged_files(
             RepositoryTarget(section.repository, tag, folder),
             deadline=asked.platform.deadline.sooner(_READ_SECONDS),
         ),

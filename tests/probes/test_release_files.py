@@ -15,12 +15,12 @@ from collections.abc import Callable, Iterator
 import pytest
 from pydantic import SecretStr
 
-from probes import files, repository
+from probes import files
 from probes.files import EvidenceStore
+from probes.git import RepositoryTarget, TaggedFiles, tagged_files
 from probes.observation import Deadline, Document, FailureKind, Observation, utc_now
 from probes.postgres import backup
 from probes.postgres.backup import Contents
-from probes.repository import RepositoryTarget, TaggedFiles
 from sandbox.systems.data import postgres as sandbox_postgres
 from sandbox.systems.data.migrations import of_release
 from sandbox.systems.source.repository import make as make_repository
@@ -43,7 +43,7 @@ def tagged(
     where: str, tag: str = "v1.2.0", folder: str = "prisma/migrations", seconds: float = SOON
 ) -> Observation[TaggedFiles]:
     target = RepositoryTarget(where, tag, folder)
-    return repository.tagged_files(target, deadline=Deadline.after(seconds))
+    return tagged_files(target, deadline=Deadline.after(seconds))
 
 
 def test_the_sandboxs_repository_has_both_releases_wherever_it_is_made(

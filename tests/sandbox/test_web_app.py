@@ -8,15 +8,14 @@ from pathlib import Path
 import httpx
 import pytest
 
+from probes.git import RepositoryTarget, tagged_files
 from probes.observation import Deadline
-from probes.repository import RepositoryTarget, tagged_files
 from sandbox.systems.delivery.builds import (
     MANIFEST,
     WEB_FOLDER,
     build_web,
     web_bugs,
     web_bundle,
-    web_files,
 )
 from sandbox.systems.source import repository
 from tests.probes.servers import closed_port
@@ -27,7 +26,7 @@ from tests.web_site import web_site
 
 @pytest.mark.parametrize("version", ["1.1.0", "1.2.0"])
 def test_a_bundle_is_what_the_release_repositorys_tag_holds(tmp_path: Path, version: str) -> None:
-    repository.make(tmp_path / "release", web_files)
+    repository.make(tmp_path / "release")
     target = RepositoryTarget(str(tmp_path / "release"), f"v{version}", WEB_FOLDER)
     found = tagged_files(target, deadline=Deadline.after(20)).value
     assert found is not None

@@ -40,11 +40,6 @@ _NAMED_BY_ASSET = re.compile(rb'"\./([\w.]+)"')
 _ASSET_OF_PAGE = re.compile(r'(?:src|href)="/(assets/[^"]+)"')
 
 
-def commit(version: str) -> str:
-    """Return the commit that a version is built from."""
-    return hashlib.sha1(f"unified-health {version}".encode(), usedforsecurity=False).hexdigest()
-
-
 def image_manifest(repository: str, version: str) -> str:
     """Return the OCI manifest of a repository's image."""
     parts = {
@@ -118,7 +113,8 @@ def build_web(
 
 def build_id(version: str) -> str:
     """Return the id that a version's page and manifest tell."""
-    return f"{version}-{commit(version)[:7]}"
+    number = hashlib.sha1(f"unified-health {version}".encode(), usedforsecurity=False)
+    return f"{version}-{number.hexdigest()[:7]}"
 
 
 @functools.cache

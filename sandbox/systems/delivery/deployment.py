@@ -9,8 +9,8 @@ import json
 import sys
 from typing import TYPE_CHECKING, Any
 
+from probes.git import RepositoryTarget, tagged_files
 from probes.observation import Deadline
-from probes.repository import RepositoryTarget, tagged_files
 from sandbox.core import PACKAGE, SandboxError
 from sandbox.core.child import PYTHON, Command
 from sandbox.core.layout import AWS_SERVERS, PREVIOUS, REGIONS, RELEASE, edge_name
@@ -21,7 +21,6 @@ from sandbox.systems.delivery.builds import (
     REPOSITORIES,
     WEB_FOLDER,
     build_web,
-    commit,
     image_digest,
     web_bundle,
 )
@@ -124,7 +123,7 @@ def _write_evidence(layout: Layout, kind: str, artefacts: Mapping[str, str]) -> 
         "schema": 1,
         "kind": kind,
         "release": f"v{RELEASE}",
-        "commit": commit(RELEASE),
+        "commit": layout.release_commit,
         "created_at": dt.datetime.now(dt.UTC).isoformat(),
         "result": "passed",
         "artefacts": [{"name": name, "digest": digest} for name, digest in artefacts.items()],

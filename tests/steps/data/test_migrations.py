@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from gates.decide.outcome import Outcome
+from probes.git import TaggedFiles
 from probes.postgres.schema import Structure, TableShape
-from probes.repository import TaggedFiles
 from steps.data.migration_rules import judged, released, scripts_of
 from steps.data.schema_rules import no_drift
 from tests.steps.data.said import GOOD, ONE
