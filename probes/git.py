@@ -342,7 +342,8 @@ def _observed(repository: str, target: str, ask: Callable[[], V]) -> Observation
 def _clone(
     repository: str, place: pathlib.Path, options: tuple[str, ...], deadline: Deadline
 ) -> None:
-    problem = "can't be cloned; check the address, the tag and this machine's access"
+    at = "".join(one.partition("--branch=")[2] for one in options)
+    problem = f"can't be cloned{at and f' at {at}'}; check the address and this machine's access"
     # A partial clone fetches what is asked for later, from where it came and by our own settings.
     only = ("--quiet", "--bare", "--template=", *options)
     _git(None, ("clone", *only, "--", repository, str(place)), deadline, problem)

@@ -21,7 +21,7 @@ class Forge(Section):
     """Its API: GitHub (Enterprise Server too) or GitLab."""
     url: HttpUrl | None = None
     """Base address of the API; left out: https://api.github.com or https://gitlab.com/api/v4."""
-    project: str = Field(pattern=r"^[\w.-]+(/[\w.-]+)+$")
+    project: Text
     """Such as owner/name."""
     token: SecretReference | None = None
     """A token that can read code, checks, pull requests and issues, and nothing else."""
@@ -44,7 +44,7 @@ class Tracker(Section):
     """Its API; jira is Jira Cloud."""
     url: HttpUrl | None = None
     """Base address; GitHub and GitLab as in `forge`, Jira's such as https://ours.atlassian.net."""
-    project: str = Field(pattern=r"^[\w.-]+(/[\w.-]+)*$")
+    project: Text
     """Such as owner/name; of Jira the project's key."""
     user: Text | None = None
     """Jira: the e-mail address of the gate's account."""

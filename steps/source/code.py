@@ -7,7 +7,6 @@ from functools import partial
 
 import probes
 from probes.git import Tag
-from probes.signatures import MalformedError, PublicKey
 from settings.source import Source
 from steps.kit.asked import Asked
 from steps.kit.expect import nothing_to_judge
@@ -121,9 +120,9 @@ def _signer(tag: Tag, source: Source) -> str | None:
     if tag.signed_by != "SSH":
         return None
     try:
-        keys = [PublicKey.parse(line) for line in source.signers]
+        keys = [probes.signatures.PublicKey.parse(line) for line in source.signers]
         return probes.signatures.signer(tag.signature, tag.payload, keys, "git")
-    except MalformedError:
+    except probes.signatures.MalformedError:
         return None
 
 

@@ -55,7 +55,7 @@ def contained(what: str, lacking: int | None, commit: str) -> Judgement:
 
 def cut_off() -> Judgement:
     """Return that a repository without its history can't say what is contained in what."""
-    sentence = "the repository is a shallow clone, so what is merged can't be told"
+    sentence = "the repository is a shallow clone: it does not show what is merged"
     return expect(None, "history", sentence, "a repository with all commits", rule="contained")
 
 

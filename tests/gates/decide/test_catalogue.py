@@ -10,6 +10,7 @@ from gates.load import load_catalogue
 from settings.data import Data
 from settings.environment import CONDITIONS, Environment
 from settings.service import ExternalServices
+from settings.source import Source
 from tests.gates.decide.values import a_row
 from tests.tables import cases
 
@@ -98,6 +99,8 @@ def test_a_window_selects_what_is_due_within_it() -> None:
 def test_a_check_applies_where_its_section_is_which_an_environment_may_leave_out() -> None:
     fields = {
         **(ExternalServices.model_fields | Data.model_fields | Environment.model_fields),
+        **Source.model_fields,
+        "bug_tracker": Source.model_fields["tracker"],
         "flag_changes": Environment.model_fields["flags"],
         "contract_writes": Environment.model_fields["contract"],
     }
