@@ -45,8 +45,8 @@ from sandbox.systems.monitoring import deployment as monitoring
 from sandbox.systems.monitoring import servers as monitoring_servers
 from sandbox.systems.network import zone
 from sandbox.systems.source import release_file, repository
-from sandbox.systems.statements import people
 from sandbox.systems.source import standins as source
+from sandbox.systems.statements import people
 from settings.environment import Environment
 
 if TYPE_CHECKING:
