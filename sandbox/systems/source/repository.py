@@ -27,6 +27,7 @@ PACKAGES = {
 """Package → its folder; the first one is the root of the workspaces."""
 _RELEASED_AT = {PREVIOUS: 1_750_200_000, RELEASE: 1_769_700_000}
 """Seconds since 1970: with a fixed time the commits have the same ids everywhere."""
+_DATE = f"{_RELEASED_AT[RELEASE]} +0000"
 _AUTHOR = "Release manager <release@unifiedhealth.example>"
 _TREE = Path(__file__).parent / "tree"
 _COMMAND_SECONDS = 20
@@ -114,7 +115,7 @@ def git(folder: Path, *arguments: str, stream: bytes = b"") -> bytes:
     people = {
         f"GIT_{role}_{key}": value
         for role in ("AUTHOR", "COMMITTER")
-        for key, value in (("NAME", name), ("EMAIL", address))
+        for key, value in (("NAME", name), ("EMAIL", address), ("DATE", _DATE))
     }
     try:
         done = subprocess.run(  # noqa: S603 - our own arguments
