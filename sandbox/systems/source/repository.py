@@ -15,7 +15,7 @@ from sandbox.systems.data.migrations import prisma_files
 from sandbox.systems.delivery.builds import web_files
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 BRANCH = "main"
 OPENAPI = "docs/openapi.json"
@@ -33,12 +33,17 @@ _TREE = Path(__file__).parent / "tree"
 _COMMAND_SECONDS = 20
 
 
-def make(folder: Path) -> None:
-    """Make the repository with its branches and tags and check it out; raises SandboxError."""
+def make(folder: Path, besides: Callable[[str], Mapping[str, bytes]] = lambda _: {}) -> None:
+    """Make the repository with its branches and tags and check it out; raises SandboxError.
+
+    `besides` returns the files that a version ships besides those that it always has.
+    """
     folder.mkdir(parents=True)
     git(folder, "init", "--quiet", f"--initial-branch={BRANCH}")
-    feature = _commit("Source of an appointment (#41)", _files(RELEASE, PREVIOUS), RELEASE)
-    stream = [_release(PREVIOUS), feature, _release(RELEASE)]
+    title = "Source of an appointment (#41)"
+    feature = _commit(title, {**_files(RELEASE, PREVIOUS), **besides(RELEASE)}, RELEASE)
+    old, new = (_release(one, besides(one)) for one in (PREVIOUS, RELEASE))
+    stream = [old, feature, new]
     git(folder, "fast-import", "--quiet", stream=b"".join(stream))
     git(folder, "reset", "--quiet", "--hard")
 
@@ -82,12 +87,13 @@ def _packages(version: str) -> Mapping[str, bytes]:
     return {path: json.dumps(one, indent=2).encode() for path, one in all_files.items()}
 
 
-def _release(version: str) -> bytes:
+def _release(version: str, besides: Mapping[str, bytes]) -> bytes:
     message = f"Release {version}"
     head = f"tag v{version}\nfrom refs/heads/{BRANCH}\ntagger {_when(version)}\n"
     branch = f"reset refs/heads/release/v{version}\nfrom refs/heads/{BRANCH}\n\n"
     tag = f"{head}data {len(message)}\n{message}\n"
-    return _commit(message, _files(version, version), version) + (tag + branch).encode()
+    files = {**_files(version, version), **besides}
+    return _commit(message, files, version) + (tag + branch).encode()
 
 
 def _commit(message: str, files: Mapping[str, bytes], version: str) -> bytes:
