@@ -71,6 +71,7 @@ def run_checks(
     run_dir: pathlib.Path,
     checks: Collection[str],
     requests_per_second: int | None = None,
+    watch_seconds: float | None = None,
 ) -> lines.Lines:
     """Run these checks in a process of their own and return what they wrote.
 
@@ -92,6 +93,7 @@ def run_checks(
         switched_at=None,
         deadline_seconds=120,
         debug=False,
+        watch_seconds=watch_seconds,
     )
     said = FORKER.run(plan)
     platform.end_traffic()

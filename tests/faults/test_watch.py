@@ -12,6 +12,8 @@ from tests.sandbox.platforms import Sandbox
 
 FAULTS = {fault.name: fault for fault in catalogue.load() if fault.gate == "watch"}
 CHECKS = {"TRIG-1", "TRIG-2", "TRIG-5"}
+SECONDS = 40
+"""A fault ends its watch long before."""
 
 
 @pytest.mark.parametrize("name", ["healthy", *FAULTS])
@@ -20,7 +22,7 @@ def test_a_fault_ends_the_watch_by_its_own_trigger(
 ) -> None:
     fault = FAULTS.get(name)
     with applied(platform, [name] if fault else []):
-        read = run_checks(platform, tmp_path, CHECKS)
+        read = run_checks(platform, tmp_path, CHECKS, watch_seconds=SECONDS if fault else 5)
     wanted = {one: catalogue.expected(fault, one) if fault else "PASS" for one in CHECKS}
     assert found(read, CHECKS) == wanted, said(read)
     assert folded(read, CHECKS).decision.value == (fault.decision if fault else "GO")
