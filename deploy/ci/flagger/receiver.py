@@ -54,6 +54,7 @@ class Gate:
         self._pool = concurrent.futures.ThreadPoolExecutor(max_workers=1)
         self._asked: dict[tuple[str, ...], concurrent.futures.Future[Ended]] = {}
         self._running: subprocess.Popen[bytes] | None = None
+        self._ending = False
 
     def answer(self, canary: tuple[str, ...], release: str) -> tuple[HTTPStatus, str]:
         """Return what Flagger is told now; asks the gate where nobody has, or its GO is too old."""
@@ -69,7 +70,8 @@ class Gate:
     def end(self) -> None:
         """Stop the gate that is running, and wait for it."""
         self._pool.shutdown(wait=False, cancel_futures=True)
-        running = self._running
+        with self._lock:  # a gate that is just being started is seen, or not started any more
+            self._ending, running = True, self._running
         if running is not None:
             running.terminate()
             with contextlib.suppress(subprocess.TimeoutExpired):
@@ -85,8 +87,12 @@ class Gate:
         try:
             # A file: a pipe would be waited for as long as anybody holds it, also when this is stopped.
             with tempfile.TemporaryFile() as verdict:
-                self._running = subprocess.Popen(line, stdout=verdict)  # noqa: S603 - our own program
-                code = self._running.wait()
+                with self._lock:
+                    if self._ending:
+                        raise OSError("stopped")
+                    running = subprocess.Popen(line, stdout=verdict)  # noqa: S603 - our own program
+                    self._running = running
+                code = running.wait()
                 verdict.seek(0)
                 record = json.load(verdict)
             said, run = record["decision"], record["run"]
