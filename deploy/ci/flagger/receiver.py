@@ -89,7 +89,7 @@ class Gate:
             with tempfile.TemporaryFile() as verdict:
                 with self._lock:
                     if self._ending:
-                        raise OSError("stopped")
+                        return Ended(is_go=False, said="stopped", at=time.monotonic())
                     running = subprocess.Popen(line, stdout=verdict)  # noqa: S603 - our own program
                     self._running = running
                 code = running.wait()
