@@ -36,9 +36,10 @@ def flags(reading: Reading) -> None:
         "the flags in Redis", lambda: flags_reading.look(platform), flags_reading.unread
     ).facts()
     keys = flags_reading.keys_of(section, flags_reading.flags_of(section))
-    other = [key for key in keys if held.get(key) != before.get(key, held.get(key))]
+    other = [key for key in keys if key in before and held.get(key) != before[key]]
     reading.part("flags", bool(other), ", ".join(other))
-    lost = [key for key in keys if key not in before or _hidden(str(before[key]))]
+    lost = [key for key in keys if key not in before]
+    lost += [key for key in other if _hidden(str(before[key]))]
     why = f"the baseline does not hold what {', '.join(lost)} was" if lost else ""
     reading.fact("flags before", not lost, why)
     for key in other:
@@ -55,6 +56,7 @@ def _hidden(shown: str) -> bool:
 def _redis(reading: Reading) -> str:
     section = need(reading.platform.environment.settings.redis, "the section redis")
     more = ["--tls"] if section.tls else []
+    more += ["--cacert", section.ca_file] if section.tls and section.ca_file else []
     more += ["-n", str(section.database)] if section.database else []
     return shlex.join(["redis-cli", "-h", section.host, "-p", str(section.port), *more])
 

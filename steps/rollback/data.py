@@ -119,8 +119,12 @@ def _plan_values(reading: Reading, data: Data, newest: Entry) -> None:
     if not _PLAIN_NAME.fullmatch(login.database):
         reading.fact("backup readable", None, "the database's name can't stand in a command")
     server = ["-h", login.host, "-p", str(login.port)]
-    streamed = newest.address.startswith("s3://")
-    address = shlex.quote(newest.address)
+    scheme, found, path = newest.address.partition("://")
+    if found and scheme not in ("file", "s3"):
+        why = f"no command of the plan reads a backup from {scheme}://; name its folder"
+        reading.fact("backup readable", None, why)
+    streamed = scheme == "s3"
+    address = shlex.quote(newest.address if streamed or not found else path)
     reading.put_plan(
         server=shlex.join(server),
         psql=shlex.join(["psql", "-X", "-v", "ON_ERROR_STOP=1", *server]),

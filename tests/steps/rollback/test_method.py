@@ -7,7 +7,9 @@ import dataclasses
 import json
 import os
 import pathlib
+import re
 import shutil
+import subprocess
 import time
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -28,6 +30,7 @@ from steps.kit import baseline
 from steps.kit.platform import Platform
 from tests.aws_server import KEY_ID, AwsServer, aws_server
 from tests.probes.cluster_server import TOKEN, ClusterServer
+from tests.probes.real_servers import PASSWORD
 from tests.probes.servers import closed_port
 from tests.steps.cluster_platform import LIVE, NORMAL, section
 from tests.steps.platforms import NOWHERE, write_evidence
@@ -287,9 +290,59 @@ def test_a_migration_that_takes_away_leads_to_the_database_with_the_real_backup(
         f"pg_restore -h localhost -p {scene.records.database.port} --exit-on-error"
         in found.commands
     )
-    assert str(newest) in found.commands
+    assert f" {newest}" in found.commands
     assert plan.no_return == "Put the restored database in the place of the live one"
     assert "sentinel" not in found.commands
+
+
+def test_the_printed_commands_restore_the_backup_and_keep_what_was_there(scene: Scene) -> None:
+    """Its kubectl commands need a cluster that can be changed; the database's are run as they stand."""
+    added = "INSERT INTO patients (id, name, region) VALUES ('new', 'sentinel-9f2', 'eu')"
+    with migrated(scene, CONTRACT), scene.records.changed(added, "SELECT 1"):
+        plan = scene.choose().choice.plan
+    assert plan is not None
+    steps = [
+        one for one in plan.steps if one.way == "database" and "kubectl" not in one.commands[0]
+    ]
+    for command in (command for one in steps for command in one.commands):
+        done = _as_owner(scene, command)
+        assert done.returncode == 0, f"{command}: {done.stderr}"
+    (aside,) = re.findall(r"--file=(\w+)\.dump", str(steps[1].commands))
+    try:
+        assert _patients(scene, "clinic") == 21
+        assert (scene.folder / f"{aside}.dump").stat().st_size
+    finally:
+        back = (
+            "DROP DATABASE clinic",
+            f'ALTER DATABASE "{aside}" ALLOW_CONNECTIONS true',
+            f'ALTER DATABASE "{aside}" RENAME TO clinic',
+        )
+        with scene.records.database.session(database="postgres") as connection:
+            for statement in back:
+                connection.execute(statement.encode())
+    assert _patients(scene, "clinic") == 22
+    with scene.records.superuser() as connection:
+        connection.execute(b"DELETE FROM patients WHERE id = 'new'")
+
+
+def _as_owner(scene: Scene, command: str) -> subprocess.CompletedProcess[str]:
+    programs = f"{sandbox_postgres.programs()}:{os.environ['PATH']}"
+    login = {"PATH": programs, "PGUSER": "postgres", "PGPASSWORD": PASSWORD, "LC_ALL": "C"}
+    return subprocess.run(
+        ("/bin/bash", "-c", command),
+        cwd=scene.folder,
+        env=login,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def _patients(scene: Scene, database: str) -> int:
+    with scene.records.database.session(database=database) as connection:
+        row = connection.execute(b"SELECT count(*) FROM patients").fetchone()
+    assert row is not None
+    return int(str(row[0]))
 
 
 @cases(
