@@ -74,6 +74,8 @@ def code(clusters: Clusters) -> Callable[[Reading], None]:
             facts = reading.baseline.of(DEPLOYMENTS, region)
             cluster = _cluster(reading, clusters, region, facts)
             problems += _workloads(reading, look, facts["deployments"], cluster, before)
+            if not facts["selector"]:
+                problems.append(f"the baseline has no selector of the Service in {region}")
         reading.part("code", bool(live), f"pods of {release} run in {', '.join(live)}")
         reading.fact("old workload", not problems, "; ".join(problems))
 
@@ -144,8 +146,8 @@ def _workloads(
             yield f"{name} of the baseline is gone in {region}"
         elif now[name].version == was["version"]:
             reading.put("kept", _workload(now[name], cluster, was))
-        elif not was["revision"]:
-            yield f"the baseline has no revision of {name} in {region}"
+        elif not str(was["revision"]).isdecimal():
+            yield f"the baseline has no revision by number of {name} in {region}"
         else:
             reading.put("replaced", _workload(now[name], cluster, was))
 

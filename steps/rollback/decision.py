@@ -7,13 +7,13 @@ from typing import Any
 
 from gates.decide.judgement import Judgement
 from gates.decide.outcome import Outcome
-from gates.decide.rollback.plan import Choice, Facts, choose
+from gates.decide.rollback.plan import DATABASE, DNS, FLAGS, Choice, Facts, choose
 from settings.people import Contact, People
 from settings.rollback import RollbackPolicy
 from steps.cluster.clusters import Clusters
 from steps.kit.asked import Asked, Unread
 from steps.kit.baseline import Baseline, baseline_of
-from steps.kit.expect import expect, measured
+from steps.kit.expect import expect, measured, unable
 from steps.kit.platform import NotDescribedError, Platform
 from steps.kit.release import described_release
 from steps.kit.run import Run
@@ -21,6 +21,12 @@ from steps.kit.sentence import described, then, when
 from steps.people import rules
 from steps.people.people import judge_service
 from steps.rollback.facts import gathered
+
+_RULE = "rollback method"
+_SHARED = (FLAGS, DNS, DATABASE)
+"""What all regions share."""
+_SECRET_LENGTH = 8
+"""Shorter ones occur by chance."""
 
 described("the people behind a rollback are looked up", People, "people")
 
@@ -36,7 +42,33 @@ def one_fits(run: Run, asked: Asked, baseline: Baseline | None) -> None:
         raise Unread("the baseline")
     policy, planned = policy_of(asked.platform), asked.platform.policy.deployment
     facts = gathered(run.shared(Clusters.of), asked, baseline, policy)
-    asked.judge(_chosen(choose(facts, policy, planned), facts, baseline))
+    choice = choose(facts, policy, planned)
+    asked.judge(
+        partly(choice, asked.platform)
+        or _with_secret(facts, asked.platform)
+        or _chosen(choice, facts, baseline)
+    )
+
+
+def partly(choice: Choice, platform: Platform) -> Judgement | None:
+    """Return why a plan for some regions decides nothing where it takes back what all of them share."""
+    shared = [] if choice.plan is None else [way for way in choice.plan.ways if way in _SHARED]
+    left_out = sorted(set(platform.environment.settings.regions) - set(platform.regions))
+    if not shared or not left_out:
+        return None
+    others = ", ".join(left_out)
+    sentence = f"{', '.join(shared)}: {others} share them, and this run leaves {others} out"
+    return expect(None, "rollback", sentence, "a plan of all regions, without --region", rule=_RULE)
+
+
+def _with_secret(facts: Facts, platform: Platform) -> Judgement | None:
+    """Return the ERROR of a command, written in the environment file, that holds one of its secrets."""
+    secrets = [one.get_secret_value() for one in platform.environment.secrets.values()]
+    if not any(len(one) >= _SECRET_LENGTH and one in str(facts.values) for one in secrets):
+        return None
+    sentence = "a command of the section rollback holds a secret, so no plan is printed"
+    clears = "the name of an environment variable in its place"
+    return unable("rollback", sentence, clears, rule=_RULE)
 
 
 def policy_of(platform: Platform) -> RollbackPolicy:
@@ -49,19 +81,19 @@ def policy_of(platform: Platform) -> RollbackPolicy:
 
 def _chosen(choice: Choice, facts: Facts, baseline: Baseline) -> Judgement:
     kept = {"facts": facts.record(), "choice": choice.record(), "baseline": baseline.named}
-    plan, rule = choice.plan, "rollback method"
+    plan = choice.plan
     if plan is None or not choice.fits:
         word = "it is not known which" if choice.unknown else "no"
         sentence = f"{word} method fits: {'; '.join(choice.against)}"
         clears = "what is unknown made known, or what is missing brought"
-        return expect(choice.fits, "rollback", sentence, clears, rule=rule, data=kept)
+        return expect(choice.fits, "rollback", sentence, clears, rule=_RULE, data=kept)
     sentence = f"the way back is {', '.join(plan.ways)}: {plan.minutes:.0f} min"
     sentence += f"; it stays: {', '.join(plan.stays)}" if plan.stays else ""
     return expect(
         True,
         "rollback",
         sentence,
-        **measured(rule, ", ".join(plan.ways)),
+        **measured(_RULE, ", ".join(plan.ways)),
         data=kept,
     )
 

@@ -246,6 +246,13 @@ def test_what_is_broken_or_unseen_chooses_nothing(
     assert (found.outcome, said in found.said) == (outcome, True), found.said
 
 
+def test_a_command_that_holds_a_secret_is_never_printed(scene: Scene) -> None:
+    found = scene.choose(rollback={"configuration": f"curl -H 'Authorization: {TOKEN}' …"})
+    assert found.outcome is Outcome.ERROR
+    assert "holds a secret" in found.said
+    assert TOKEN not in str([one.record() for one in found.judgements])
+
+
 def test_a_release_file_that_denies_a_change_is_not_believed(scene: Scene) -> None:
     changes = {part: part in ("code", "configuration") for part in PARTS}
     scene.describe("v1.2.0", "v1.1.0", changes=changes)
