@@ -10,6 +10,7 @@ Feature: Deciding on a rollback
   Scenario: Who may order the rollback is known
     When the people behind a rollback are looked up
     Then whoever may order this rollback has a person and a way to reach them
+    And "AUTH-1" is signed as the policy asks
 
   @ESC-1
   Scenario: Whoever is called next can be reached

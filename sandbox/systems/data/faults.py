@@ -108,6 +108,7 @@ _FILES: Mapping[str, Callable[[Layout], tuple[Path, ...]]] = {
     "restore test": lambda layout: (layout.evidence / backups.RESTORE_TEST,),
     "migration log": lambda layout: (layout.evidence / LOG,),
     "pg_restore": lambda layout: (layout.pg_restore,),
+    "approvers file": lambda layout: (layout.approvers,),
     "release file": lambda layout: (layout.release_file,),
     "release repository": lambda layout: (layout.release_repository,),
 }
@@ -128,6 +129,11 @@ async def cut(it: Breakage, files: str, share: float = 1.0, most_bytes: int | No
 async def appended(it: Breakage, files: str, text: str) -> None:
     """Have files go on with a text."""
     _alter(it, files, lambda data: data + text.encode())
+
+
+async def reworded(it: Breakage, files: str, old: str, new: str) -> None:
+    """Have files say something else in one place."""
+    _alter(it, files, lambda data: data.replace(old.encode(), new.encode()))
 
 
 async def restore_test(it: Breakage, result: str = "passed", days_ago: int = 0) -> None:
@@ -161,5 +167,5 @@ async def dumped_without(it: Breakage, table: str) -> None:
 
 KINDS = (
     *(sql, script, migration, migration_missing, connections_left, locked, migration_lock_kept),
-    *(gone, cut, appended, restore_test, backups_unreadable, dumped_without),
+    *(gone, cut, appended, restore_test, reworded, backups_unreadable, dumped_without),
 )
