@@ -134,7 +134,7 @@ def choose(facts: Facts, policy: RollbackPolicy, planned: DeploymentPolicy | Non
     if SCHEMA in in_force and facts.known(OLD_CODE_RUNS) is None:
         unknown.append(facts.reason(OLD_CODE_RUNS))
     if unknown:
-        return Choice(None, tuple(unknown), unknown=True)
+        return Choice(None, tuple(dict.fromkeys(unknown)), unknown=True)
     if not in_force:
         return Choice(
             None, ("nothing of the release is in force, so there is nothing to take back",)
