@@ -36,13 +36,12 @@ def flags(reading: Reading) -> None:
         "the flags in Redis", lambda: flags_reading.look(platform), flags_reading.unread
     ).facts()
     keys = flags_reading.keys_of(section, flags_reading.flags_of(section))
-    other = [key for key in keys if key in before and held.get(key) != before[key]]
+    other = [key for key in keys if held.get(key) != before.get(key)]
     reading.part("flags", bool(other), ", ".join(other))
-    lost = [key for key in keys if key not in before]
-    lost += [key for key in other if _hidden(str(before[key]))]
+    lost = [key for key in other if key not in before or _hidden(str(before[key]))]
     why = f"the baseline does not hold what {', '.join(lost)} was" if lost else ""
     reading.fact("flags before", not lost, why)
-    for key in other:
+    for key in (one for one in other if one not in lost):
         was, now = str(before[key]), str(held[key])
         words = ("DEL", key) if was == _NOTHING else ("SET", key, was)
         named = {"redis": _redis(reading), "order": shlex.join(words), "key": key, "now": now}

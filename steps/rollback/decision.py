@@ -88,7 +88,7 @@ def _chosen(choice: Choice, facts: Facts, baseline: Baseline) -> Judgement:
         clears = "what is unknown made known, or what is missing brought"
         return expect(choice.fits, "rollback", sentence, clears, rule=_RULE, data=kept)
     sentence = f"the way back is {', '.join(plan.ways)}: {plan.minutes:.0f} min"
-    sentence += f"; it stays: {', '.join(plan.stays)}" if plan.stays else ""
+    sentence += f"; what stays is {', '.join(plan.stays)}" if plan.stays else ""
     return expect(
         True,
         "rollback",

@@ -9,7 +9,7 @@ from environments.release_file import Bound, read_release
 from environments.yaml_file import ConfigurationError
 from gates.decide.release import Release
 from gates.decide.rollback.plan import FIX_READY, OLD_CODE_RUNS, Facts
-from gates.decide.schedule import WEEK, WeeklyWindow, time_left
+from gates.decide.schedule import WEEK, time_left
 from probes.observation import utc_now
 from settings.delivery import Images
 from settings.rollback import RollbackPolicy
@@ -18,6 +18,7 @@ from steps.kit.asked import Asked
 from steps.kit.baseline import Baseline
 from steps.kit.platform import Platform
 from steps.kit.release import described_release
+from steps.people.windows import open_windows
 from steps.rollback import areas, data
 from steps.rollback.reading import Reading
 
@@ -57,7 +58,7 @@ def _seconds_left(platform: Platform) -> float | None:
     described = platform.environment.settings.deployment
     if described is None:
         return None
-    left = time_left([WeeklyWindow(one.opens, one.closes) for one in described.windows], utc_now())
+    left = time_left(open_windows(described.windows), utc_now())
     return None if left is not None and left >= WEEK else left.total_seconds() if left else 0.0
 
 

@@ -137,6 +137,9 @@ def test_a_flag_whose_value_before_is_not_known_has_no_way_back(
     found = read(platform, {"feature flags": hidden}, areas.flags, "flags", "flags before")
     assert found.true["flags before"] is False
     assert found.why["flags before"] == "the baseline does not hold what feature:chat was"
+    described_later = {key: one for key, one in BEFORE_FLAGS.items() if "calendar" not in key}
+    found = read(platform, {"feature flags": described_later}, areas.flags, "flags", "flags before")
+    assert (found.changed["flags"], found.true["flags before"]) == (True, False)
 
 
 def test_flags_that_can_not_be_read_are_unknown(tmp_path: pathlib.Path) -> None:
