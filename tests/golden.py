@@ -42,7 +42,7 @@ def compare(
     for place, word in (places or {}).items():
         text = text.replace(place, word)
     plain = json.loads(text)
-    cases = {one.name for one in request.session.items if one.path == request.path}
+    cases = _cases(request.session, request.path)
     some = request.config.getoption("keyword") or "::" in "".join(request.config.args)
     if os.environ.get("SAID") == "write":
         kept = {one: known[one] for one in known if some or one in cases} | {name: plain}
@@ -53,6 +53,12 @@ def compare(
     assert some or not (gone := known.keys() - cases), (
         f"{file.name} keeps what no case says: {gone}"
     )
+
+
+@functools.lru_cache(maxsize=8)
+def _cases(session: pytest.Session, file: pathlib.Path) -> frozenset[str]:
+    """Return the names of a file's cases, looked for once among thousands."""
+    return frozenset(one.name for one in session.items if one.path == file)
 
 
 @functools.lru_cache(maxsize=8)

@@ -50,8 +50,7 @@ def judged(
     if run is None:
         with tempfile.TemporaryDirectory() as folder, a_run(platform, pathlib.Path(folder)) as own:
             return judged(check_id, platform, run=own, means=means)
-    row = next(one for one in load_catalogue() if one.id == check_id)
-    check = Check(check_id, platform.regions, means or row.on_fail)
+    check = Check(check_id, platform.regions, means or _meanings()[check_id])
     asked = Asked(platform, check, platform.regions)
     known: dict[str, Any] = {"run": run, "check": check, "asked": asked}
     for step in _steps()[check_id]:
@@ -106,7 +105,7 @@ def a_run(platform: Platform, run_dir: pathlib.Path) -> Iterator[Run]:
 
 
 def _take(step: Step, known: dict[str, Any]) -> None:
-    bound = _bound(step)
+    bound = _bound(step.type, step.name)
     given = bound.parser.parse_arguments(step.name) or {}
     wanted = inspect.signature(bound.step_func).parameters
     value = bound.step_func(**{name: {**known, **given}[name] for name in wanted})
@@ -114,12 +113,19 @@ def _take(step: Step, known: dict[str, Any]) -> None:
         known[bound.target_fixture] = value
 
 
-def _bound(step: Step) -> StepFunctionContext:
+@functools.cache
+def _bound(kind: str, sentence: str) -> StepFunctionContext:
     return next(
         one
         for one in step_function_context_registry.values()
-        if one.type == step.type and one.parser.is_matching(step.name)
+        if one.type == kind and one.parser.is_matching(sentence)
     )
+
+
+@functools.cache
+def _meanings() -> dict[str, Meaning]:
+    """Return what a FAIL of each check means, as the catalogue says."""
+    return {row.id: row.on_fail for row in load_catalogue()}
 
 
 @functools.cache
