@@ -182,8 +182,8 @@ def _kind(value: Mapping[str, Any]) -> str:
     if "$ref" in value:
         name = value["$ref"].removeprefix(_REFERENCE)
         return f"[{name}](#{name.lower()})"
-    if "anyOf" in value:
-        return " or ".join(_kind(one) for one in value["anyOf"] if one.get("type") != "null")
+    if several := value.get("anyOf", value.get("oneOf")):
+        return " or ".join(_kind(one) for one in several if one.get("type") != "null")
     if "const" in value or "enum" in value:
         return ", ".join(f"`{one}`" for one in value.get("enum", [value.get("const")]))
     if value.get("type") == "array":

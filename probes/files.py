@@ -222,18 +222,26 @@ class EvidenceStore:
 
 
 def evidence(
-    store: EvidenceStore, release: str, kind: str, *, deadline: Deadline
+    store: EvidenceStore,
+    release: str,
+    file: str,
+    *,
+    deadline: Deadline,
+    max_bytes: int = MAX_EVIDENCE_BYTES,
 ) -> Observation[Document]:
-    """Read `<store>/<release>/<kind>.json`."""
+    """Read `<store>/<release>/<file>`."""
     if store.url is not None:
-        return _over_http(store.url, store.token, f"/{release}/{kind}.json", deadline)
-    return _from_folder(store.folder or pathlib.Path(), pathlib.Path(release, f"{kind}.json"))
+        path = f"/{release}/{file}"
+        return _over_http(store.url, store.token, path, max_bytes, deadline)
+    return _from_folder(store.folder or pathlib.Path(), pathlib.Path(release, file), max_bytes)
 
 
-def _from_folder(folder: pathlib.Path, document: pathlib.Path) -> Observation[Document]:
+def _from_folder(
+    folder: pathlib.Path, document: pathlib.Path, max_bytes: int
+) -> Observation[Document]:
     def measured(_: PhaseClock) -> Document:
         try:
-            return Document(_evidence_content(folder, document))
+            return Document(_evidence_content(folder, document, max_bytes))
         except OSError as exc:
             detail = f"{document} can't be read from evidence.folder: {exc.strerror}."
             raise FoundError(Failure(FailureKind.OUR_FAULT, detail)) from exc
@@ -241,27 +249,27 @@ def _from_folder(folder: pathlib.Path, document: pathlib.Path) -> Observation[Do
     return observation.observed("evidence", str(document), measured)
 
 
-def _evidence_content(folder: pathlib.Path, document: pathlib.Path) -> bytes | None:
+def _evidence_content(folder: pathlib.Path, document: pathlib.Path, max_bytes: int) -> bytes | None:
     try:
         with (folder / document).open("rb") as file:
-            content = file.read(MAX_EVIDENCE_BYTES + 1)
+            content = file.read(max_bytes + 1)
     except FileNotFoundError:
         # A folder that is not there, or not mounted, is not a folder without evidence.
         os.scandir(folder).close()
         return None
-    if len(content) > MAX_EVIDENCE_BYTES:
-        detail = f"{document} holds more than {MAX_EVIDENCE_BYTES} bytes."
+    if len(content) > max_bytes:
+        detail = f"{document} holds more than {max_bytes} bytes."
         raise FoundError(Failure(FailureKind.TOO_LARGE, detail))
     return content
 
 
 def _over_http(
-    url: str, token: SecretStr | None, path: str, deadline: Deadline
+    url: str, token: SecretStr | None, path: str, max_bytes: int, deadline: Deadline
 ) -> Observation[Document]:
     server = http.HttpTarget(url, headers=http.bearer(token))
 
     def measured(clock: PhaseClock) -> Document:
-        seen = http.request(server, "GET", path, deadline=deadline, max_bytes=MAX_EVIDENCE_BYTES)
+        seen = http.request(server, "GET", path, deadline=deadline, max_bytes=max_bytes)
         clock.adopt(seen.phases, seen.attempts)
         answer = seen.brought()
         if answer.status == HTTPStatus.NOT_FOUND:

@@ -15,6 +15,7 @@ from prove import (
     bursts,
     changes,
     decisions,
+    documents,
     foreign,
     leaks,
     mutation,
@@ -35,6 +36,9 @@ PROOFS = (
     Proof("files", decisions.FILES, decisions.refused_or_sound, share=2),
     Proof("bodies", bodies.PROMISE, bodies.never_taken_for_healthy, share=2),
     Proof("changes", changes.PROMISE, changes.refuses_nothing, share=2, at_least=2000),
+    Proof(
+        "documents", documents.PROMISE, documents.read_soon, share=2, at_least=documents.AT_LEAST
+    ),
     Proof("kubernetes", kubernetes.PROMISE, kubernetes.cases, share=1, at_least=kubernetes.CASES),
     Proof("mutation", mutation.PROMISE, mutation.noticed, share=1, at_least=mutation.MUTANTS),
     Proof("triggers", triggers.PROMISE, triggers.fires_as_prometheus_does, 1, triggers.SERIES),

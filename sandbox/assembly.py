@@ -44,6 +44,7 @@ from sandbox.systems.flags import feature_flags
 from sandbox.systems.monitoring import deployment as monitoring
 from sandbox.systems.monitoring import servers as monitoring_servers
 from sandbox.systems.network import zone
+from sandbox.systems.proofs import files as proofs
 from sandbox.systems.source import release_file, repository
 from sandbox.systems.source import standins as source
 from sandbox.systems.statements import people
@@ -125,9 +126,10 @@ async def start(platform: Platform, say: Callable[[str], None]) -> None:
 
 
 def _describe_release(layout: Layout) -> None:
-    """Make the repository that the release comes from, say which of its commits it is, and have it signed."""
+    """Make the repository that the release comes from, say which commit it is, prove and sign it."""
     repository.make(layout.release_repository)
     release_file.write(layout)
+    proofs.write(layout)
     people.lay_down(layout)
 
 

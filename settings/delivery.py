@@ -22,13 +22,14 @@ from settings.sections import (
     server_of,
 )
 
-MAX_EVIDENCE_SECONDS = 92 * 86400.0
 MAX_SECRET_SECONDS = 366 * 86400.0
-_EvidenceAge = Annotated[Seconds, Field(gt=0, le=MAX_EVIDENCE_SECONDS)]
 
 
 class EvidenceStore(Section):
-    """Where other tools put their evidence: `<here>/v1.2.0/KIND.json`, one document for each kind."""
+    """Where other tools put their evidence: `<here>/v1.2.0/KIND.json`, one document for each kind.
+
+    The kind `files` lists the files that lie beside it: results of tests, scans and runs.
+    """
 
     folder: Text | None = None
     """A folder that the gate can read, relative to this file."""
@@ -36,6 +37,9 @@ class EvidenceStore(Section):
     """Or an address below which the documents are answered."""
     token: SecretReference | None = None
     """Sent as a bearer token to `url`."""
+    proofs: bool = True
+    """Whether the countdown reads there what tests, scans and staging's runs brought
+    (`evidence.proofs` of the policy); false where builds alone leave anything there."""
 
     def _refusals(self) -> Iterator[str]:
         if (self.folder is None) == (self.url is None):
@@ -190,19 +194,6 @@ class Secrets(Section):
     """As Secrets Manager knows them."""
     access_key_users: tuple[Text, ...] = ()
     """Users whose active access keys are watched too."""
-
-
-class EvidenceAge(Section):
-    """How old evidence of another tool may be."""
-
-    max_age: _EvidenceAge = 7 * 86400.0
-    """Older evidence decides nothing."""
-    max_age_of: dict[Name, _EvidenceAge] = Field(default_factory=dict)
-    """By kind of evidence, where it differs."""
-
-    def of(self, kind: str) -> float:
-        """Return the most seconds that evidence of a kind may be old."""
-        return self.max_age_of.get(kind, self.max_age)
 
 
 class SecretAge(Section):

@@ -14,12 +14,13 @@ from pydantic import Field
 from settings.accessibility import AccessibilityPolicy, VitalsPolicy
 from settings.browser import BrowserPolicy
 from settings.data import DataPolicy
-from settings.delivery import ContractPolicy, EvidenceAge, Invalidation, SecretAge
+from settings.delivery import ContractPolicy, Invalidation, SecretAge
 from settings.load import LoadPolicy
 from settings.monitoring import MonitoringPolicy, StoragePolicy
 from settings.network import CertificatePolicy, DnsPolicy
 from settings.objectives import MAX_WAIT_SECONDS, Objective
 from settings.people import CalendarPolicy, DeploymentPolicy, PeoplePolicy, SignOffPolicy
+from settings.proofs import EvidencePolicy
 from settings.rollback import WAYS, RollbackPolicy
 from settings.sections import Seconds, Section, Text, doubled
 from settings.service import Availability
@@ -63,7 +64,7 @@ class Policy(Section):
     source: SourcePolicy = SourcePolicy()
     sign_off: SignOffPolicy = SignOffPolicy()
     statements: StatementsPolicy = StatementsPolicy()
-    evidence: EvidenceAge = EvidenceAge()
+    evidence: EvidencePolicy = EvidencePolicy()
     secrets: SecretAge = SecretAge()
     invalidation: Invalidation = Invalidation()
     contract: ContractPolicy = ContractPolicy()

@@ -20,6 +20,7 @@ from sandbox.systems.data import faults as data
 from sandbox.systems.delivery import deployment as delivery
 from sandbox.systems.flags import feature_flags as flags
 from sandbox.systems.monitoring import deployment as monitoring
+from sandbox.systems.proofs import faults as proofs
 from sandbox.systems.source import faults as source
 from sandbox.systems.statements import faults as statements
 
@@ -129,7 +130,7 @@ _GENERAL: tuple[Kind, ...] = (
 )
 KINDS: Mapping[str, Kind] = {
     kind.__name__: kind
-    for area in (data, delivery, flags, cluster, monitoring, source, statements)
+    for area in (data, delivery, flags, cluster, monitoring, proofs, source, statements)
     for kind in area.KINDS
 } | {kind.__name__: kind for kind in _GENERAL}
 

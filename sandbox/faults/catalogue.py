@@ -13,7 +13,7 @@ from sandbox.core import CHECKOUT
 
 AREAS = (
     *("data", "delivery", "people", "statements", "flags", "cluster", "monitoring", "network"),
-    *("service", "source"),
+    *("proofs", "service", "source"),
 )
 """Each has its faults in `sandbox/systems/AREA`: `faults.yaml` says what they are, `faults.py` how."""
 

@@ -253,7 +253,7 @@ def examine_evidence(subject: Subject, _: EvidenceStore) -> Iterator[Finding]:
     evidence, release = System(subject, "evidence"), subject.platform.release.tag
     fixes = subject.key("evidence", "a folder or url that this machine may read")
     observed = probes.files.evidence(
-        store(subject.platform), release, "image-build", deadline=subject.deadline()
+        store(subject.platform), release, "image-build.json", deadline=subject.deadline()
     )
     evidence.read(observed, lambda why: evidence.bad(why.detail, fixes))
     yield evidence.ok("the store can be read")

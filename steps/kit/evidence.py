@@ -56,35 +56,31 @@ class EvidenceReading:
         check.judge_everywhere(*self.judgements)
 
 
-def read_evidence(platform: Platform, kind: str) -> EvidenceReading:
-    """Read the release's evidence of a kind; NotDescribedError without the section evidence."""
-    subject = f"evidence {kind}"
-    release = platform.release
+def read_evidence(platform: Platform, kind: str, release: Release | None = None) -> EvidenceReading:
+    """Read the evidence of a kind, of the platform's release or another one.
+
+    Raises NotDescribedError without the section evidence.
+    """
+    subject, release = f"evidence {kind}", release or platform.release
     observation = probes.files.evidence(
-        store(platform), release.tag, kind, deadline=platform.call_deadline()
+        store(platform), release.tag, f"{kind}.json", deadline=platform.call_deadline()
     )
     if observation.value is None:
         failure = instrument_error(subject, failure_of(observation))
         return EvidenceReading(subject, observation, None, (failure,))
     if observation.value.content is None:
-        return EvidenceReading(subject, observation, None, (_missing(subject, release.tag),))
+        return EvidenceReading(subject, observation, None, (missing(subject, release.tag),))
     try:
-        evidence = _parsed(observation.value.content)
+        evidence = parsed(observation.value.content)
     except NotJsonError as exc:
-        return EvidenceReading(subject, observation, None, (_damaged(subject, str(exc)),))
+        return EvidenceReading(subject, observation, None, (damaged(subject, str(exc)),))
     limit = AgeLimit(now=utc_now(), max_seconds=platform.policy.evidence.of(kind))
     judgements = judge_identity(subject, evidence, kind, release, age=limit)
     return EvidenceReading(subject, observation, evidence, judgements)
 
 
-def store(platform: Platform) -> EvidenceStore:
-    """Return where evidence lies; raises NotDescribedError without the section evidence."""
-    section = need(platform.environment.settings.evidence, "the section evidence")
-    folder = None if section.folder is None else platform.beside(section.folder)
-    return EvidenceStore(folder, section.url, platform.secret(section.token))
-
-
-def _parsed(content: bytes) -> Evidence:
+def parsed(content: bytes) -> Evidence:
+    """Return a document of evidence; raises NotJsonError with a sentence."""
     parse(content)  # refuses what pydantic's parser forgives, such as a key that stands there twice
     try:
         return Evidence.model_validate_json(content)
@@ -95,13 +91,22 @@ def _parsed(content: bytes) -> Evidence:
         ) from None
 
 
-def _missing(subject: str, release: str) -> Judgement:
+def store(platform: Platform) -> EvidenceStore:
+    """Return where evidence lies; raises NotDescribedError without the section evidence."""
+    section = need(platform.environment.settings.evidence, "the section evidence")
+    folder = None if section.folder is None else platform.beside(section.folder)
+    return EvidenceStore(folder, section.url, platform.secret(section.token))
+
+
+def missing(subject: str, release: str) -> Judgement:
+    """Return that nobody has written it yet."""
     sentence = f"{subject} for {release} is not there yet: nobody has proved it"
     clears = f"{subject} written for {release}"
     return expect(None, subject, sentence, clears, observed="missing", target="evidence")
 
 
-def _damaged(subject: str, why: str) -> Judgement:
+def damaged(subject: str, why: str) -> Judgement:
+    """Return that it is there and says nothing."""
     sentence, clears = f"{subject} can't be read: {why}", f"{subject} written again, whole"
     return unable(subject, sentence, clears, **measured("evidence", "damaged", "evidence"))
 
@@ -110,6 +115,7 @@ CLOCKS_DIFFER_SECONDS = 300.0
 """Evidence may be that much younger than now: two machines' clocks differ."""
 
 Digest = Annotated[str, Field(pattern=r"^sha256:[0-9a-f]{64}$")]
+Commit = Annotated[str, Field(pattern=r"^[0-9a-f]{7,64}$")]
 Line = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\n\r]*$")]
 _Figure = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_.-]{0,99}$")]
 
@@ -121,18 +127,35 @@ class Artefact(Section):
     digest: Digest
 
 
+class EvidenceFile(Section):
+    """A file beside the document, as whoever brought it there lists it."""
+
+    file: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,120}$")]
+    """Its name, in the same folder."""
+    digest: Digest
+    commit: Commit
+    """Of the sources that were tested."""
+    made_at: AwareDatetime
+    tool: Line
+    """What made it, with its version."""
+    image: Digest | None = None
+    """The image that was tested, where the file can't say it itself."""
+
+
 class Evidence(Section):
     """One document; unknown keys are refused, so that nothing is silently ignored."""
 
     schema_version: Literal[1] = Field(alias="schema")
     kind: Name
     release: Line
-    commit: Annotated[str, Field(pattern=r"^[0-9a-f]{7,64}$")]
+    commit: Commit
     created_at: AwareDatetime
     result: Literal["passed", "failed", "undecided"]
     artefacts: tuple[Artefact, ...] = ()
     facts: dict[_Figure, bool | int | float | Line] = Field(default_factory=dict)
     """Figures of this kind of evidence, by name."""
+    files: tuple[EvidenceFile, ...] = ()
+    """What lies beside it; of the kind `files`, which lists the files of other tools."""
     tools: dict[Line, Line] = Field(default_factory=dict)
     """Versions of what tested, by name; this and all below are of a gate's own tests."""
     checks: dict[Line, Line] = Field(default_factory=dict)
@@ -144,6 +167,9 @@ class Evidence(Section):
     def _each_once(self) -> Self:
         if len(self.digests()) < len(self.artefacts):
             raise ValueError("artefacts names one thing twice")
+        for name in ("file", "digest"):
+            if len({getattr(one, name) for one in self.files}) < len(self.files):
+                raise ValueError(f"files has one {name} twice")
         return self
 
     def digests(self) -> dict[str, str]:
@@ -158,7 +184,7 @@ def judge_identity(
     return (
         equals(f"{subject} kind", evidence.kind, kind),
         of_release(subject, evidence.release, release),
-        _young_enough(subject, evidence, age),
+        young_enough(subject, evidence.created_at, age),
     )
 
 
@@ -181,13 +207,14 @@ def of_release(subject: str, told: str, release: Release) -> Judgement:
     return equals(f"{subject} release", told, release.tag)
 
 
-def _young_enough(subject: str, evidence: Evidence, age: AgeLimit) -> Judgement:
-    seconds = (age.now - evidence.created_at).total_seconds()
+def young_enough(subject: str, made_at: dt.datetime, age: AgeLimit) -> Judgement:
+    """Judge that something was made lately, and not in the future."""
+    seconds = (age.now - made_at).total_seconds()
     early, late = seconds < -CLOCKS_DIFFER_SECONDS, seconds > age.max_seconds
     limit = _days(age.max_seconds)
     sentence = f"{subject} is {_days(max(0.0, seconds))} old, within {limit}"
     if early:
-        sentence = f"{subject} is dated in the future, at {_minute(evidence.created_at)}"
+        sentence = f"{subject} is dated in the future, at {_minute(made_at)}"
     elif late:
         sentence = f"{subject} is {_days(seconds)} old, wanted at most {limit}: it may be outdated"
     return expect(

@@ -191,7 +191,7 @@ def test_a_program_that_hangs_is_ended_at_the_deadline(tmp_path: pathlib.Path) -
 
 
 def kept(store: EvidenceStore) -> Observation[Document]:
-    return files.evidence(store, "v1.2.0", "image-build", deadline=Deadline.after(5))
+    return files.evidence(store, "v1.2.0", "image-build.json", deadline=Deadline.after(5))
 
 
 @cases(

@@ -103,6 +103,7 @@ def test_a_check_applies_where_its_section_is_which_an_environment_may_leave_out
         "bug_tracker": Source.model_fields["tracker"],
         "flag_changes": Environment.model_fields["flags"],
         "contract_writes": Environment.model_fields["contract"],
+        "proofs": Environment.model_fields["evidence"],
     }
     assert not [one for one in CONDITIONS if fields[one.partition(":")[2]].is_required()]
     always, there = (

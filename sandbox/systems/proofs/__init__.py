@@ -1,0 +1,1 @@
+"""What the platform's pipelines leave as evidence: tests, scans, a load run, staging's runs of the gate."""
