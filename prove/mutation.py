@@ -23,6 +23,7 @@ LOCK = ROOT / "requirements-mutation.lock"
 MUTANTS, SCORE = 600, 0.92
 RULES = (
     "gates/decide/*.py",
+    "gates/decide/*/*.py",
     "load/verdict/*.py",
     "steps/cluster/pod_rules.py",
     "steps/data/*rules.py",

@@ -95,6 +95,34 @@ def test_a_plan_without_the_database_loses_nothing_and_can_be_undone() -> None:
     assert plan.stays == ("the schema: the version before runs on it",)
 
 
+def test_a_plan_says_what_people_have_to_know() -> None:
+    why = {
+        "backup": "nightly.dump, 20 min old",
+        "old code runs": "it only adds",
+        "old image": "gone",
+    }
+    restore = chosen(facts("code schema", "old code runs: no", why=why)).plan
+    stays, code = (chosen(facts(one, why=why)).plan for one in ("code schema", "code"))
+    assert restore is not None
+    assert stays is not None
+    assert code is not None
+    assert (restore.restores, restore.stays) == ("nightly.dump, 20 min old", ())
+    assert (stays.restores, stays.stays) == ("", ("the schema: it only adds",))
+    assert (code.restores, code.stays) == ("", ())
+    lost = next(step for step in restore.steps if step.title.startswith("Count"))
+    assert lost.expect == "about what the baseline counted: <counted>"
+    assert lost.erratum == "Method 4 counts two of the three tables of 2.1."
+    assert "gone" in said(chosen(facts("code", "old image: no", why=why)))
+
+
+def test_a_plan_without_values_has_no_steps_and_needs_no_phases() -> None:
+    policy = load_policy().rollback
+    assert policy is not None
+    plan = choose(facts("assets", values={}), policy, None).plan
+    assert plan is not None
+    assert (plan.steps, plan.minutes) == ((), 15)
+
+
 def test_no_plan_undoes_a_revision_or_lets_the_database_go_on_after_an_error() -> None:
     every = load_policy().rollback
     assert every is not None

@@ -17,6 +17,8 @@ SCRIPTS = {
         ALTER TABLE a ADD b int NOT NULL DEFAULT 0
         ALTER TABLE a ADD b numeric(3, 2), ADD COLUMN c text DEFAULT ', DROP d'
         ALTER TABLE "a" ADD COLUMN "c;d" text
+        ALTER TABLE a ADD b text[] NOT NULL DEFAULT ARRAY['x', 'DROP c']
+        ALTER TABLE "odd name" ADD "another, one" text
         COMMENT ON TABLE a IS 'DROP TABLE a; UPDATE b'
         SET lock_timeout = '1s'; ALTER TABLE IF EXISTS ONLY a ADD b text
         CREATE TABLE a (b int); INSERT INTO a VALUES (1); ALTER TABLE a ADD UNIQUE (b)
@@ -54,6 +56,8 @@ SCRIPTS = {
         ALTER TABLE a DROP COLUMN b
         ALTER TABLE a DROP b
         ALTER TABLE a ADD c text, DROP b
+        ALTER TABLE a ADD c numeric(3, 2), DROP b
+        CREATE TABLE "a" (id text); ALTER TABLE "b" DROP c
         ALTER TABLE a RENAME TO c
         ALTER TABLE a RENAME b TO c
         ALTER TABLE a ADD b int NOT NULL
