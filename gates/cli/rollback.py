@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping
 from typing import IO, Any
 
-from gates.cli.asking import answer
+from gates.cli.asking import answer, show
 from gates.decide.outcome import EXIT_OUR_FAILURE
 from gates.decide.rollback.plan import Choice, Plan
 from gates.decide.scope import RollbackPlan
@@ -24,6 +24,8 @@ VERIFIED_AS = {"feature flags": "flags", **{one: one for one in ("kubernetes", "
 def run(arguments: argparse.Namespace, stdout: IO[str], stderr: IO[str]) -> int:
     """Print the plan, or why there is none; the exit code is the verdict's."""
     verdict = answer(RollbackPlan(), arguments, stderr)
+    if not verdict.complete:
+        return show(verdict, arguments.output, stdout)
     if arguments.output == "json":
         stdout.write(json.dumps(as_json(verdict), indent=1, allow_nan=False) + "\n")
     else:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import argparse
 import dataclasses
+import io
+import json
 
 import pytest
 
@@ -19,6 +22,7 @@ from gates.run.manifest import Manifest
 from gates.run.verdict import decided
 from tests.gates.decide.rollback.test_plan import chosen, facts
 from tests.golden import Said
+from tests.reports import verdicts
 from tests.reports.verdicts import AT, OPENED
 from tests.tables import cases
 
@@ -112,3 +116,15 @@ def test_it_is_never_0_while_something_is_undecided(case: str) -> None:
 def test_the_gate_is_known_by_its_verdict() -> None:
     assert gate_of(a_verdict(None)) == RollbackPlan()
     assert [row.id for row in ROWS] == ["METHOD-1", "AUTH-1", "ESC-1"]
+
+
+@pytest.mark.parametrize("output", ["text", "json"])
+def test_a_run_that_was_refused_is_no_hold_and_no_plan(
+    monkeypatch: pytest.MonkeyPatch, output: str
+) -> None:
+    monkeypatch.setattr(rollback, "answer", lambda *_: verdicts.refused())
+    stdout = io.StringIO()
+    code = rollback.run(argparse.Namespace(output=output), stdout, io.StringIO())
+    assert code in (64, 78)
+    assert "ROLLBACK PLAN" not in stdout.getvalue()
+    assert "NO VERDICT" in stdout.getvalue() or json.loads(stdout.getvalue())["state"] == "refused"
