@@ -59,6 +59,8 @@ def as_json(verdict: Verdict, measured: Measured | None = None) -> dict[str, Any
         **{key: record[key] for key in ("not_asked", "sentences")},
         "reasons": [_reason_json(verdict, reason) for reason in verdict.reasons],
         "advisories": [_reason_json(verdict, reason) for reason in verdict.advisories],
+        "waived": [_reason_json(verdict, reason) for reason in verdict.waived],
+        "by_people": list(words.by_people(verdict)),
         "passed": [
             check.id for check in verdict.checks if _is_good(check) and any(_passed_in(check))
         ],

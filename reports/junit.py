@@ -7,7 +7,7 @@ import enum
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator, Mapping
 
-from gates.decide.fold import Reason
+from gates.decide.fold import WAIVED, Reason
 from gates.decide.outcome import Decision, Meaning, Outcome
 from gates.decide.verdict import CheckResult, Verdict
 from reports import figures, words
@@ -45,6 +45,8 @@ def of_check(verdict: Verdict, check: CheckResult, region: str) -> Case:
     if outcome == Outcome.NOT_APPLICABLE.value:
         return Case(outcome, Status.SKIPPED, check.not_applicable or "not applicable here")
     message, text = _findings(verdict, check, region)
+    if outcome == WAIVED:
+        return Case(outcome, Status.SKIPPED, f"{verdict.waiver(check.id)}: {message}", text)
     if check.on_fail is Meaning.ADVISORY:
         message = f"advisory, shown and never counted: {outcome}: {message}"
         return Case(outcome, Status.SKIPPED, message, text)
@@ -57,7 +59,8 @@ def of_run(verdict: Verdict) -> Case:
     own = [reason.sentence for reason in verdict.reasons if reason.check is None]
     meaning = words.meaning(verdict)
     said = [*verdict.sentences, *own]
-    text = "\n".join([meaning, *(f"Not asked: {one}" for one in words.not_asked(verdict)), *said])
+    not_asked = (f"Not asked: {one}" for one in words.not_asked(verdict))
+    text = "\n".join([meaning, *not_asked, *words.by_people(verdict), *said])
     return Case(words.decision_word(verdict), _run_status(verdict), (said or [meaning])[0], text)
 
 
@@ -72,7 +75,7 @@ def _findings(verdict: Verdict, check: CheckResult, region: str) -> tuple[str, s
     """Return the worst finding, and all of them with their facts."""
     found = [
         reason
-        for reason in (*verdict.reasons, *verdict.advisories)
+        for reason in (*verdict.reasons, *verdict.advisories, *verdict.waived)
         if (reason.check, reason.region) == (check.id, region)
     ]
     lines = [line for reason in found for line in _finding(reason)]

@@ -14,6 +14,7 @@ _ABOUT = {
     "gate_run_decision": "1 for the decision of the newest run, 0 for the others; no verdict is a HOLD",
     "gate_run_started_timestamp_seconds": "When the newest run began",
     "gate_run_duration_seconds": "How long it took",
+    "gate_run_overridden": "1 where people decided a HOLD, by what they decided",
     "gate_run_results": "Its results, one for each check and region, by outcome; MISSING was not measured",
     "gate_run_not_asked_checks": "Checks that its decision says nothing of",
 }
@@ -47,6 +48,9 @@ def _samples(verdict: Verdict) -> Iterator[tuple[str, dict[str, str], float]]:
     yield "gate_run_started_timestamp_seconds", {}, began
     if verdict.elapsed_seconds is not None:
         yield "gate_run_duration_seconds", {}, verdict.elapsed_seconds
+    if verdict.overridden is not None:
+        labels = {"decision": verdict.overridden.decision.value}
+        yield "gate_run_overridden", labels, 1
     for outcome, number in verdict.counts.items():
         yield "gate_run_results", {"outcome": outcome}, number
     yield "gate_run_not_asked_checks", {}, sum(len(one.checks) for one in verdict.not_asked)

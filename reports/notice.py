@@ -10,6 +10,7 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from gates.decide.outcome import Decision
 from gates.decide.verdict import Verdict
 from reports import words
 from reports.causes import causes_of
@@ -40,7 +41,8 @@ def notice(verdict: Verdict, link: str | None) -> Notice:
     decision = words.decision_word(verdict)
     steps = words.next_steps(verdict)
     return Notice(
-        decision=decision,
+        # Whoever is notified of what is on hold is notified of what people made of it.
+        decision=decision if verdict.overridden is None else Decision.HOLD.value,
         headline=_short(f"{decision}: {words.about(verdict)}, {words.scope(verdict)}"),
         why=_short(_why(verdict)),
         next=_short(steps[0] if steps else words.meaning(verdict)),
@@ -59,12 +61,16 @@ def _subject(verdict: Verdict) -> str:
 
 def _why(verdict: Verdict) -> str:
     found = causes_of(verdict)
-    if found:
+    if found and verdict.overridden is None:
         first = found[0]
         owner = f" (owner: {first.owner})" if first.owner else ""
         more = f"; and {len(found) - 1} more" if len(found) > 1 else ""
         return f"{words.named(first.checks)} {words.where(first)}: {first.title}{owner}{more}"
-    said = (*verdict.sentences, *(f"Not asked: {line}" for line in words.not_asked(verdict)))
+    said = (
+        *words.by_people(verdict),
+        *verdict.sentences,
+        *(f"Not asked: {line}" for line in words.not_asked(verdict)),
+    )
     return said[0] if said else words.meaning(verdict)
 
 

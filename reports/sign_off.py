@@ -23,7 +23,7 @@ WIDTH, HEIGHT = 300, 22
 MOST_BARS = 150
 _COMPARED = ("below", "at least", "error budget", "rollback limit", "interpolated quantile")
 """Rules that hold a number against another one."""
-_LOOKS = {"GO": "PASS", "HOLD": "INVALID", words.NO_VERDICT: "INVALID"}
+_LOOKS = {"GO": "PASS"} | dict.fromkeys(("HOLD", words.OVERRIDDEN, words.NO_VERDICT), "INVALID")
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
+from gates.decide.fold import WAIVED
 from gates.decide.outcome import Decision
 from gates.decide.verdict import Verdict
 from reports import causes, figures, words
@@ -23,7 +24,12 @@ WIDEST = 100
 MOST_ROWS = 10
 """More red rows than a screen holds hide the decision; the rest is in `gate explain`."""
 
-_COLOURS = {"GO": "green", "HOLD": "yellow", words.NO_VERDICT: "magenta"}
+_COLOURS = {
+    "GO": "green",
+    "HOLD": "yellow",
+    words.OVERRIDDEN: "yellow",
+    words.NO_VERDICT: "magenta",
+}
 _RED = "red"
 _OUTCOME_COLOURS = {"PASS": "green", "NOT_APPLICABLE": "dim", "FAIL": "red"}
 _OTHER_OUTCOME = "yellow"
@@ -68,6 +74,8 @@ def _parts(verdict: Verdict) -> Iterator[RenderableType]:
     yield _panel(verdict)
     for line in words.not_asked(verdict):
         yield _indented(f"Not asked: {line}")
+    for line in words.by_people(verdict):
+        yield _indented(line)
     for sentence in verdict.sentences:
         yield _indented(words.one_line(sentence))
     if verdict.regions:
@@ -109,8 +117,9 @@ def _regions(verdict: Verdict) -> Table:
 
 def _passed(verdict: Verdict, region: str) -> str:
     outcomes = [verdict.cell(check, region) for check in verdict.checks]
-    skipped = outcomes.count("NOT_APPLICABLE")
-    more = f", {skipped} not applicable" if skipped else ""
+    skipped, waived = outcomes.count("NOT_APPLICABLE"), outcomes.count(WAIVED)
+    more = f", {waived} waived" if waived else ""
+    more += f", {skipped} not applicable" if skipped else ""
     return f"{checks_in(outcomes.count('PASS'))} passed{more}"
 
 

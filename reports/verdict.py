@@ -6,6 +6,7 @@ one. Its own checks are folded again: what a report shows must follow from what 
 
 from __future__ import annotations
 
+import datetime as dt
 import os
 import pathlib
 from collections.abc import Iterable, Iterator, Mapping
@@ -77,8 +78,10 @@ def _contradictions(verdict: Verdict) -> Iterator[str]:
     for name, said, folded in (
         ("reasons", verdict.reasons, again.reasons),
         ("advisories", verdict.advisories, again.advisories),
+        ("waived results", verdict.waived, again.waived),
     ):
         yield from _differing(name, said, folded)
+    yield from _beyond_people(verdict)
     for region, decision in again.by_region.items():
         if verdict.regions[region] is not decision:
             yield f"it says {verdict.regions[region]} in {region}, its checks say {decision}"
@@ -87,13 +90,22 @@ def _contradictions(verdict: Verdict) -> Iterator[str]:
         yield f"it says {verdict.decision}, its checks say {wanted}"
 
 
+def _beyond_people(verdict: Verdict) -> Iterator[str]:
+    """Yield what people can't have let pass or decided."""
+    for waiver in verdict.waivers:
+        if waiver.until <= dt.datetime.fromisoformat(verdict.started_at):
+            yield f"the waiver of {waiver.check} had ended before it began"
+    if verdict.overridden is not None and verdict.decision is not Decision.HOLD:
+        yield f"it says {verdict.decision}, and only a HOLD is decided by people"
+
+
 def _folded(verdict: Verdict) -> Folded:
     # What the run itself brought; what a region lacks is found again by the fold.
     own = [one.sentence for one in verdict.reasons if one.check is None and one.region is None]
     rows = [_row(check) for check in verdict.checks]
     results = [one for check in verdict.checks for one in _results(check)]
     stages = {check.id: _stage(check, verdict) for check in verdict.checks}
-    return fold(rows, tuple(verdict.regions), results, stages, own)
+    return fold(rows, tuple(verdict.regions), results, stages, own, verdict.waivers)
 
 
 def _row(check: CheckResult) -> Row:

@@ -7,8 +7,9 @@ import pathlib
 import shlex
 from collections.abc import Sequence
 
-from gates.decide.fold import DOUBLED, MISSING
+from gates.decide.fold import DOUBLED, MISSING, WAIVED
 from gates.decide.outcome import Decision, Outcome
+from gates.decide.statements import Kind, Overridden
 from gates.decide.verdict import CheckResult, Verdict
 from reports import verdict as kept
 from reports.causes import Cause, causes_of, checks_in
@@ -17,6 +18,7 @@ GATE = "./harness gate" if __package__ == "reports" else "gate"
 """How the gate is called, from a checkout or installed; what is shown can be pasted."""
 
 NO_VERDICT = "NO VERDICT"
+OVERRIDDEN = "OVERRIDDEN"
 RECOMMENDS = "The gate recommends a rollback; it does not authorise one."
 
 _MEANINGS = {
@@ -46,6 +48,8 @@ DAY_SECONDS = 86400
 
 def decision_word(verdict: Verdict) -> str:
     """Return the one word that stands above everything."""
+    if verdict.overridden is not None:
+        return OVERRIDDEN
     if verdict.complete and verdict.decision is not None:
         return verdict.decision.value
     if verdict.state == "interrupted":
@@ -57,11 +61,32 @@ def meaning(verdict: Verdict) -> str:
     """Return in one sentence what the decision means."""
     if not verdict.complete or verdict.decision is None:
         return _STATES[verdict.state]
+    if verdict.overridden is not None:
+        return f"It could not be decided and is not GO: {verdict.overridden}."
     if verdict.decision is Decision.HOLD:
         return f"{_MEANINGS[Decision.HOLD]} {_why_hold(verdict)}"
-    if verdict.decision is Decision.GO and verdict.not_asked:
-        return "Every check that was asked ran and passed. It says nothing of what was not asked."
+    if verdict.decision is Decision.GO and (verdict.not_asked or verdict.waived):
+        asked = "check that was asked" if verdict.not_asked else "required check"
+        nothing = " It says nothing of what was not asked." if verdict.not_asked else ""
+        return f"Every {asked} ran and passed{_but_waived(verdict)}.{nothing}"
     return _MEANINGS[verdict.decision]
+
+
+def _but_waived(verdict: Verdict) -> str:
+    waived = {one.check for one in verdict.waived}
+    return f", but for {checks_in(len(waived))} that people waived" if waived else ""
+
+
+def by_people(verdict: Verdict) -> tuple[str, ...]:
+    """Return what people let pass or decided, one line each."""
+    found = [f"{OVERRIDDEN}: {verdict.overridden}"] if verdict.overridden is not None else []
+    for waiver in verdict.waivers:
+        reasons = [one for one in verdict.waived if one.check == waiver.check]
+        if reasons:
+            regions = ", ".join(dict.fromkeys(str(one.region) for one in reasons))
+            was = f"{reasons[0].outcome}: {reasons[0].sentence}"
+            found.append(f"{WAIVED} {waiver.check} in {regions}, {waiver}. It was {was}")
+    return tuple(map(one_line, found))
 
 
 def _why_hold(verdict: Verdict) -> str:
@@ -125,6 +150,8 @@ def next_steps(verdict: Verdict) -> tuple[str, ...]:
     if verdict.decision is Decision.GO:
         return _steps_after_go(verdict)
     again = f"Ask again: {again_command(verdict)}"
+    if verdict.overridden is not None:
+        return _steps_as_people_decided(verdict, verdict.overridden)
     if verdict.decision is Decision.HOLD:
         return (
             f"Hold the release where it is. {deciders(verdict)}",
@@ -143,6 +170,14 @@ def next_steps(verdict: Verdict) -> tuple[str, ...]:
     undo = "Do not switch traffic; undo what was begun."
     first = "Do not deploy." if verdict.decision is Decision.NO_GO else undo
     return (first, f"The owners of the red checks fix them: {owners(verdict)}.", again)
+
+
+def _steps_as_people_decided(verdict: Verdict, by: Overridden) -> tuple[str, ...]:
+    if by.decision is not Kind.PROCEED:
+        return ("Roll back, by the runbook; people decided it.", f"Then: {again_command(verdict)}")
+    if verdict.follows:
+        return (f"When the next step is carried out: {command(verdict, verdict.follows)}",)
+    return (f"Ask again when what was red is fixed: {again_command(verdict)}",)
 
 
 def _steps_without_verdict(verdict: Verdict) -> tuple[str, ...]:
@@ -231,6 +266,7 @@ def command(verdict: Verdict, gate: str) -> str:
 def tally(verdict: Verdict) -> str:
     """Return how many results there are by outcome, the worst first: `1 FAIL, 35 PASS`."""
     order = [DOUBLED, MISSING, *(outcome.value for outcome in reversed(Outcome))]
+    order.insert(order.index(Outcome.PASS), WAIVED)
     counted = [f"{verdict.counts[word]} {word}" for word in order if verdict.counts.get(word)]
     return ", ".join(counted) or "no results"
 

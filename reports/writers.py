@@ -18,7 +18,7 @@ from reports import causes, evidence, figures, junit, sign_off, words
 from reports.texts import drawn, json_file
 from reports.verdict import read
 
-_SIGNS = {"GO": "🟢", "HOLD": "🟡", words.NO_VERDICT: "⚪"}
+_SIGNS = {"GO": "🟢", "HOLD": "🟡", words.OVERRIDDEN: "🟡", words.NO_VERDICT: "⚪"}
 _SPECIAL = re.compile(r"([\\`*_\[\]<>|~&])")
 _RED_SIGN = "🔴"
 

@@ -82,13 +82,13 @@ class Approvers(Section):
     def _refusals(self) -> Iterator[str]:
         people = self.people.values()
         for what, of_each in (
-            ("key", [{one.key for one in person.keys} for person in people]),
-            ("name", [{" ".join(person.name.casefold().split())} for person in people]),
-            ("account", [{one.casefold() for one in person.accounts} for person in people]),
+            ("a key", [{one.key for one in person.keys} for person in people]),
+            ("a name", [{" ".join(person.name.casefold().split())} for person in people]),
+            ("an account", [{one.casefold() for one in person.accounts} for person in people]),
         ):
             # Two entries of one person would be two people where policy asks for two.
             if doubled([one for own in of_each for one in own]):
-                yield f"two people share a {what}; one person has one entry, with all their keys"
+                yield f"two people share {what}; one person has one entry, with all their keys"
 
 
 class Statements(Section):

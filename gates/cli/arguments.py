@@ -193,6 +193,63 @@ def _baseline(parser: argparse.ArgumentParser) -> None:
     _scope(parser, "the release that will be deployed; required except on local", _release)
 
 
+def _attest(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("id", nargs="*", metavar="ID", help="what you sign, such as T7-DOCS-2")
+    parser.add_argument("--all", action="store_true", help="all that is left for your role")
+    _at(parser)
+    _approve(parser)
+
+
+def _approve(parser: argparse.ArgumentParser) -> None:
+    _release_of(parser)
+    _signer(parser)
+    parser.add_argument(
+        "--evidence",
+        action="append",
+        default=[],
+        type=pathlib.Path,
+        metavar="FILE",
+        help="a file whose SHA-256 you sign with it; may be repeated",
+    )
+
+
+def _waive(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("id", metavar="ID", help="the one check that may pass")
+    _release_of(parser)
+    _signer(parser)
+    parser.add_argument(
+        "--reason", help="why it may pass; the second person may leave all three out"
+    )
+    parser.add_argument("--ticket", help="where it is followed up")
+    parser.add_argument("--until", metavar="WHEN", help="2d, or a time such as 2026-12-06T06:00Z")
+    _out(parser)
+
+
+def _decide(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("what", choices=("proceed", "rollback"), help="what follows the HOLD")
+    _runs(parser, "?")
+    _signer(parser)
+    parser.add_argument("--reason", required=True, help="why")
+    _output(parser)
+
+
+def _release_of(parser: argparse.ArgumentParser) -> None:
+    what = "environment, such as local or prod, or a file ending in .yaml"
+    parser.add_argument("--env", required=True, help=what)
+    parser.add_argument("--release", type=_release, help="like v1.2.0; required except on local")
+
+
+def _signer(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--as", dest="role", required=True, metavar="ROLE", help="such as qa-lead")
+    parser.add_argument(
+        "--key",
+        type=pathlib.Path,
+        metavar="FILE",
+        help="your SSH key; else the first in ~/.ssh or of the agent that the approvers file has",
+    )
+    parser.add_argument("--yes", action="store_true", help="sign without being asked")
+
+
 def _prune(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--keep-days", type=_days, default=90, metavar="N", help="younger runs stay (default: 90)"
@@ -243,6 +300,10 @@ ADDED: Mapping[str, Callable[[argparse.ArgumentParser], None]] = {
     "report": _report,
     "status": _status,
     "notify": _notify,
+    "attest": _attest,
+    "approve": _approve,
+    "waive": _waive,
+    "decide": _decide,
     "init": _init,
     "prune": _prune,
     "completion": _completion,

@@ -26,6 +26,10 @@ COMMANDS = {
     "doctor": "no verdict: can the gate reach and read everything it needs?",
     "baseline": "before the deployment: keep how the platform is, for later checks to compare with",
     "checks": "what a gate would ask, who owns it, what a failure means",
+    "attest": "sign what only a person can say of a release",
+    "approve": "sign your approval of a release, for Go/No-Go",
+    "waive": "two people let one item pass that is not good, for a time",
+    "decide": "people decide what follows a HOLD; it stays one",
     "join": "one verdict of the regions' runs",
     "verify": "is what a run left what it measured, whole and unchanged?",
     "report": "the Allure report of runs, or of a release: one HTML file",
@@ -37,6 +41,7 @@ COMMANDS = {
 SHARED = {
     **dict.fromkeys(("pre-deploy", "phase", "post-deploy", "watch"), "asking"),
     **dict.fromkeys(("explain", "join"), "evidence"),
+    **dict.fromkeys(("attest", "approve", "waive", "decide"), "people"),
     **dict.fromkeys(("baseline", "doctor", "init"), "set_up"),
 }
 """The modules of several commands; every other one is called as its command."""

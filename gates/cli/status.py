@@ -208,6 +208,7 @@ def _standing_json(standing: Standing) -> dict[str, Any]:
             }
             for cause in causes_of(verdict)
         ],
+        "by_people": list(words.by_people(verdict)),
         "phases": [dataclasses.asdict(phase) for phase in standing.phases],
         "deployment_window": standing.window,
         "next": _next(standing),

@@ -14,10 +14,19 @@ from collections.abc import Iterable, Mapping, Sequence
 from gates.decide.catalogue import Row
 from gates.decide.judgement import Judgement, outcome_of
 from gates.decide.kept import Kept
-from gates.decide.outcome import Decision, Meaning, Outcome, mildest_meaning, worst_decision
+from gates.decide.outcome import (
+    Decision,
+    Meaning,
+    Outcome,
+    mildest_meaning,
+    worst_decision,
+    worst_outcome,
+)
+from gates.decide.statements import WAIVABLE, Waiver
 
 MISSING = "MISSING"
 DOUBLED = "DOUBLED"
+WAIVED = "WAIVED"
 
 
 class Stage(enum.StrEnum):
@@ -64,6 +73,8 @@ class Folded:
     by_region: Mapping[str, Decision]
     reasons: tuple[Reason, ...]
     advisories: tuple[Reason, ...]
+    waived: tuple[Reason, ...] = ()
+    """What is not good, and may pass: people signed for it."""
 
 
 def fold(
@@ -72,12 +83,14 @@ def fold(
     results: Iterable[RegionResult],
     stages: Stage | Mapping[str, Stage],
     problems: Sequence[str] = (),
+    waivers: Sequence[Waiver] = (),
 ) -> Folded:
     """Fold results against the manifest `rows`; `problems` are faults of the run itself.
 
     `stages` says what a failure can mean: one stage for all rows, or each check's own.
 
     GO in a region needs every row exactly once with PASS or NOT_APPLICABLE and at least one PASS.
+    A waived row may have what its waiver was given for, and nothing worse; it is no PASS.
     A problem of the run holds every region. Results for unknown checks or regions hold as well:
     something ran that nobody asked for, so the manifest and the run disagree.
     """
@@ -87,11 +100,14 @@ def fold(
     reasons = [_run_problem(problem) for problem in problems]
     reasons += _strangers(found, {row.id for row in rows}, set(regions))
     advisories: list[Reason] = []
+    passed: list[Reason] = []
     by_region = {}
     for region in regions:
         mine = [reason for row in rows for reason in _judge_row(row, region, found, stages)]
-        folded = [reason for reason in mine if reason.decision is not Decision.GO]
+        counted = [_let_pass(reason, waivers) for reason in mine]
+        folded = [reason for reason in counted if reason.decision is not Decision.GO]
         advisories += [reason for reason in mine if reason.decision is Decision.GO]
+        passed += [one for one, was in zip(counted, mine, strict=True) if one is not was]
         if not folded and not _any_pass(rows, region, found):
             folded.append(_run_problem(f"no required check ran and passed in {region}", region))
         by_region[region] = worst_decision(
@@ -101,7 +117,9 @@ def fold(
     if not regions:
         reasons.append(_run_problem("there is no region to measure"))
     decision = worst_decision([Decision.GO, *(reason.decision for reason in reasons)])
-    return Folded(decision, by_region, tuple(_worst_first(reasons)), tuple(advisories))
+    return Folded(
+        decision, by_region, tuple(_worst_first(reasons)), tuple(advisories), tuple(passed)
+    )
 
 
 def decision_for(meaning: Meaning, stage: Stage) -> Decision:
@@ -113,6 +131,19 @@ def decision_for(meaning: Meaning, stage: Stage) -> Decision:
     if meaning is Meaning.HOLD:
         return Decision.HOLD
     return Decision.STOP if stage is Stage.NOT_SWITCHED else Decision.ROLLBACK
+
+
+def _let_pass(reason: Reason, waivers: Sequence[Waiver]) -> Reason:
+    """Return a reason as it counts: what stops or rolls back is never waived, nor what broke."""
+    waived = any(
+        one.check == reason.check
+        and reason.outcome in WAIVABLE
+        and worst_outcome([Outcome(reason.outcome), one.found]) is one.found
+        for one in waivers
+    )
+    if not waived or reason.decision not in (Decision.HOLD, Decision.NO_GO):
+        return reason
+    return dataclasses.replace(reason, decision=Decision.GO)
 
 
 def _judge_row(

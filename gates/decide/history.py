@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from gates.decide.catalogue import Row
     from gates.decide.fold import Reason
+    from gates.decide.statements import Overridden
 
 ONE_DEPLOYMENT = dt.timedelta(hours=12)
 """The runbook's phases take two hours; what is half a day old belongs to another try."""
@@ -184,9 +185,11 @@ def gaps(
     entries: Sequence[Entry],
     now: dt.datetime,
     digests: Mapping[str, str],
+    decisions: Mapping[str, Overridden],
 ) -> tuple[str, ...]:
     """Return, for each part that is not GO in every region, what its last run said there.
 
+    By run, `decisions` has what people made of a HOLD: to go on is as good as a GO here, and nowhere else.
     The last run that asked a part in a region counts, if it is of this attempt and was decided by the
     same policy and requirements.
     """
@@ -194,7 +197,11 @@ def gaps(
     return tuple(
         sentence
         for part in needed
-        if (sentence := _gap(part, {r: _last(part, r, entries) for r in regions}, now, digests))
+        if (
+            sentence := _gap(
+                part, {r: _last(part, r, entries) for r in regions}, now, digests, decisions
+            )
+        )
         or (sentence := _before(part, entries, present))
     )
 
@@ -209,11 +216,16 @@ def _last(part: str, region: str, entries: Iterable[Entry]) -> Entry | None:
 
 
 def _gap(
-    part: str, last: Mapping[str, Entry | None], now: dt.datetime, digests: Mapping[str, str]
+    part: str,
+    last: Mapping[str, Entry | None],
+    now: dt.datetime,
+    digests: Mapping[str, str],
+    decisions: Mapping[str, Overridden],
 ) -> str:
     found: dict[str, list[str]] = {}
     for region, entry in last.items():
-        said = "was never asked" if entry is None else _said(entry, part, region, now)
+        decided = None if entry is None else decisions.get(entry.run)
+        said = "was never asked" if entry is None else _said(entry, part, region, now, decided)
         if not said and entry is not None and entry.digests != digests:
             said = f"was asked with another policy or other checks (run {entry.run})"
         if said:
@@ -221,7 +233,9 @@ def _gap(
     return "; ".join(f"{part} {said} in {', '.join(where)}" for said, where in found.items())
 
 
-def _said(entry: Entry, part: str, region: str, now: dt.datetime) -> str:
+def _said(
+    entry: Entry, part: str, region: str, now: dt.datetime, decided: Overridden | None
+) -> str:
     """Return why an entry is not a GO of this deployment; empty where it is one."""
     began = entry.started_at or entry.at
     if began - now > CLOCKS_DIFFER:
@@ -234,7 +248,33 @@ def _said(entry: Entry, part: str, region: str, now: dt.datetime) -> str:
     if now - began > ONE_DEPLOYMENT:
         return f"was last asked on {began:%d %B}, in another deployment (run {entry.run})"
     decision = entry.parts[part][region]
+    if decision is Decision.HOLD and decided is not None:
+        go_on = decided.decision == "proceed"
+        return "" if go_on else f"was HOLD, and {decided} (run {entry.run})"
     return "" if decision is Decision.GO else f"was {decision} (run {entry.run})"
+
+
+def built_on(
+    needed: Sequence[str],
+    regions: Sequence[str],
+    entries: Sequence[Entry],
+    decisions: Mapping[str, Overridden],
+) -> tuple[str, ...]:
+    """Return what a phase builds on that was no GO: people decided to go on."""
+    last = (_last(part, region, entries) for part in needed for region in regions)
+    held = (
+        one
+        for one in last
+        if one is not None
+        and one.kind is Kind.ENDED
+        and any(Decision.HOLD in said.values() for said in one.parts.values())
+    )
+    runs = dict.fromkeys((one.run, one.phase) for one in held)
+    return tuple(
+        f"OVERRIDDEN: phase {phase} was HOLD, and {decisions[run]} (run {run})"
+        for run, phase in runs
+        if run in decisions
+    )
 
 
 def _before(part: str, entries: Sequence[Entry], present: Mapping[str, int]) -> str:

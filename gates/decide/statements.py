@@ -19,14 +19,23 @@ from pydantic import AwareDatetime, PlainSerializer
 
 from gates.decide.history import CLOCKS_DIFFER
 from gates.decide.kept import Kept, MalformedError
+from gates.decide.outcome import Outcome
 
 if TYPE_CHECKING:
-    from settings.statements import Approvers, Person, StatementRule
+    from settings.statements import (
+        Approvers,
+        DecidePolicy,
+        Person,
+        StatementRule,
+        WaiverPolicy,
+    )
 
 PAYLOAD_TYPE = "application/vnd.in-toto+json"
 IN_TOTO = "https://in-toto.io/Statement/v1"
 PREDICATE = "urn:deployment-gate:statement:v1"
 NAMESPACE = "gate-statement"
+WAIVABLE = (Outcome.FAIL.value, Outcome.INCONCLUSIVE.value)
+"""An instrument that is broken, and what did not run, say nothing that people could answer for."""
 Moment = Annotated[AwareDatetime, PlainSerializer(lambda at: at.isoformat(timespec="milliseconds"))]
 
 
@@ -129,6 +138,56 @@ class Statement(Kept):
         if statement.in_toto() != held:
             raise MalformedError("it holds more than a statement, or writes it otherwise")
         return statement
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Waiver(Kept):
+    """One item that may pass although it is not good, until some time."""
+
+    check: str
+    found: Outcome
+    """What it was when it was waived; what is worse is not."""
+    until: Moment
+    reason: str
+    ticket: str
+    by: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return f"waived until {_at(self.until)} by {' and '.join(self.by)}: {self.reason} ({self.ticket})"
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Overridden(Kept):
+    """What people decided of a run that could not decide; it is not GO."""
+
+    run: str
+    sha256: str
+    """Of that run's verdict."""
+    decision: Kind
+    reason: str
+    by: tuple[str, ...]
+    at: Moment
+
+    def __str__(self) -> str:
+        said = "go on" if self.decision is Kind.PROCEED else "roll back"
+        return f"{' and '.join(self.by)} decided at {_at(self.at)} to {said}: {self.reason}"
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Signature(Kept):
+    """One signature that counts for an item."""
+
+    check: str
+    person: str
+    name: str
+    role: str
+    signed_at: str
+    received_at: str
+    receipt: int
+    sha256: str
+    """Of the receipt."""
+    key: str
+    """Its fingerprint."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -273,6 +332,79 @@ def count(item: str, rule: StatementRule, found: Ledger, around: Around) -> Coun
             else:
                 latest[one.statement.person] = one
     return Count(len(latest) >= rule.people, tuple(latest.values()), tuple(said))
+
+
+def waivers(found: Ledger, policy: WaiverPolicy, around: Around) -> tuple[Waiver, ...]:
+    """Return what enough people agreed to let pass; of several for one item, the one that allows most."""
+    agreed: dict[tuple[str, str, str, str, dt.datetime], dict[str, Signed]] = {}
+    for one in found.signed:
+        said = one.statement
+        for item, outcome in said.items.items() if said.kind is Kind.WAIVE else ():
+            if not against_waiver(item, outcome, one, policy, around):
+                terms = (item, outcome, said.reason, said.ticket, said.expires_at)
+                agreed.setdefault(terms, {})[said.person] = one
+    valid = [
+        Waiver(item, Outcome(outcome), until, reason, ticket, tuple(map(by, signed.values())))
+        for (item, outcome, reason, ticket, until), signed in agreed.items()
+        if len(signed) >= policy.people
+    ]
+    ranked = sorted(valid, key=lambda one: (list(Outcome).index(one.found), one.until))
+    return tuple({one.check: one for one in ranked}.values())
+
+
+def against_waiver(
+    item: str, outcome: str, one: Signed, policy: WaiverPolicy, around: Around
+) -> str:
+    """Return why somebody's waiver of an item does not count, or nothing."""
+    statement = one.statement
+    if statement.role not in policy.roles:
+        return f"is signed as {statement.role}; {' or '.join(policy.roles)} has to sign"
+    if not statement.reason or not statement.ticket:
+        return "has no reason or no ticket"
+    if statement.expires_at - one.since > dt.timedelta(seconds=policy.longest):
+        return f"is for longer than {_days(dt.timedelta(seconds=policy.longest))}"
+    return never_waived(item, outcome, policy) or self_signed(one, around)
+
+
+def never_waived(item: str, outcome: str, policy: WaiverPolicy) -> str:
+    """Return why nobody may waive what was found of an item, or nothing."""
+    if any(item == one or (one[-1] == "*" and item.startswith(one[:-1])) for one in policy.never):
+        return (
+            "is of data, security or availability, which nobody waives (statements.waivers.never)"
+        )
+    if outcome not in WAIVABLE:
+        return f"was {outcome}; only {' and '.join(WAIVABLE)} can be waived"
+    return ""
+
+
+def decisions(found: Ledger, policy: DecidePolicy, around: Around) -> dict[str, Overridden]:
+    """Return what enough people decided of runs that were on hold, by run; the last decision counts."""
+    last: dict[str, Overridden] = {}
+    agreed: dict[tuple[str, Kind, str], dict[str, Signed]] = {}
+    for one in found.signed:
+        said = one.statement
+        if said.kind not in (Kind.PROCEED, Kind.ROLLBACK) or against_decision(one, policy, around):
+            continue
+        people = agreed.setdefault((said.run, said.kind, said.reason), {})
+        people[said.person] = one
+        if len(people) >= policy.people:
+            names, digest = tuple(map(by, people.values())), said.run_digest
+            last[said.run] = Overridden(
+                said.run, digest, said.kind, said.reason, names, one.received_at
+            )
+    return last
+
+
+def against_decision(one: Signed, policy: DecidePolicy, around: Around) -> str:
+    """Return why somebody's decision does not count, or nothing."""
+    if one.statement.role not in policy.roles:
+        return f"is signed as {one.statement.role}; {' or '.join(policy.roles)} has to sign"
+    return self_signed(one, around) if one.statement.reason else "has no reason"
+
+
+def by(one: Signed) -> str:
+    """Return who signed, as what."""
+    return f"{one.statement.name} as {one.statement.role}"
 
 
 def self_signed(one: Signed, around: Around) -> str:

@@ -6,16 +6,17 @@ Fields are kept in the order in which they stand here. What a default stands for
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Annotated, Any
 
 from pydantic import Field
 
-from gates.decide.fold import DOUBLED, MISSING, Reason
+from gates.decide.fold import DOUBLED, MISSING, WAIVED, Reason
 from gates.decide.judgement import Judgement, outcome_of
 from gates.decide.kept import READ_ON, Kept
 from gates.decide.outcome import Decision, Meaning, Outcome
 from gates.decide.scope import NotAsked
+from gates.decide.statements import Overridden, Signature, Waiver
 from gates.decide.suite import Suite
 
 SCHEMA = 1
@@ -230,6 +231,14 @@ class Verdict(Kept):
     """The key that its bundle is signed with; None where the runner has none."""
     executor: Annotated[Executor | None, Field(exclude_if=lambda job: job is None)] = None
     """The job of CI that ran it; not kept of any other."""
+    statements: Annotated[tuple[Signature, ...], Field(exclude_if=lambda signed: not signed)] = ()
+    """Whose signatures counted."""
+    waivers: Annotated[tuple[Waiver, ...], Field(exclude_if=lambda given: not given)] = ()
+    """What may pass although it is not good; those in force for what was asked."""
+    waived: Annotated[tuple[Reason, ...], Field(exclude_if=lambda reasons: not reasons)] = ()
+    """What passed by them."""
+    overridden: Annotated[Overridden | None, Field(exclude_if=lambda by: by is None)] = None
+    """What people decided instead of a HOLD; it stays one."""
 
     @property
     def complete(self) -> bool:
@@ -258,12 +267,20 @@ class Verdict(Kept):
         return tuple(dict.fromkeys([*self.regions, *measured]))
 
     def cell(self, check: CheckResult, region: str) -> str:
-        """Return the outcome word of a check in a region, DOUBLED included."""
-        doubled = any(
-            reason.outcome == DOUBLED and (reason.check, reason.region) == (check.id, region)
-            for reason in (*self.reasons, *self.advisories)
-        )
-        return DOUBLED if doubled else outcome_in(check.regions, region)
+        """Return the outcome word of a check in a region, DOUBLED and WAIVED included."""
+
+        def about(reasons: Iterable[Reason]) -> list[Reason]:
+            return [one for one in reasons if (one.check, one.region) == (check.id, region)]
+
+        counted = about((*self.reasons, *self.advisories))
+        if any(reason.outcome == DOUBLED for reason in counted):
+            return DOUBLED
+        # What is not waived of a check is what counts of it.
+        return WAIVED if about(self.waived) and not counted else outcome_in(check.regions, region)
+
+    def waiver(self, check_id: str | None) -> Waiver | None:
+        """Return the waiver of a check."""
+        return next((one for one in self.waivers if one.check == check_id), None)
 
     def check(self, check_id: str | None) -> CheckResult | None:
         """Return a check by its id."""

@@ -52,6 +52,7 @@ from steps.service.doctor import (
     examine_vantage,
 )
 from steps.source.doctor import examine_forge, examine_repository, examine_tracker
+from steps.statements.doctor import examine_statements
 
 WHOLE_SECONDS = 8.0
 """All systems are asked at once; whatever has not answered by then has not answered."""
@@ -168,6 +169,7 @@ def _looks(subject: Subject, now: dt.datetime) -> Iterator[Look]:
     yield examine_people, (settings.people,)
     for examine_source in (examine_repository, examine_forge, examine_tracker):
         yield examine_source, (settings.source,)
+    yield examine_statements, (settings.statements,)
     yield examine_grants, (settings.data,)
     yield examine_data, (settings.data,)
     yield examine_evidence, (settings.evidence,)

@@ -187,6 +187,7 @@ _GOOD = (Outcome.PASS, Outcome.NOT_APPLICABLE)
 _LISTS: Mapping[str, str] = {
     "PASS": "passedTests",
     "WARNED": "warnedTests",
+    "WAIVED": "warnedTests",
     "FAIL": "failedTests",
     "INCONCLUSIVE": "undecidedTests",
     "ERROR": "undecidedTests",

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from gates.decide.fold import Folded, fold
 from gates.decide.outcome import Decision, worst_decision
 from gates.decide.scope import OTHER_REGIONS, NotAsked, gate_of
+from gates.decide.statements import Waiver
 from gates.decide.verdict import Source, Verdict
 from gates.load import OUT, load_catalogue
 from gates.run import lines, verdict
@@ -88,7 +89,8 @@ def join(runs: Sequence[Joined], out: pathlib.Path = OUT) -> Verdict:
     measured = _measured(runs)
     excused = verdict.not_applicable_results(asked, regions)
     wrong = (*problems(runs), *measured.problems)
-    folded = fold(asked.rows, regions, (*measured.results, *excused), scope.stages, wrong)
+    waivers = _waivers(runs)
+    folded = fold(asked.rows, regions, (*measured.results, *excused), scope.stages, wrong, waivers)
     _refuse_better(folded, runs)
     opened = dataclasses.replace(
         verdict.opening(
@@ -103,6 +105,7 @@ def join(runs: Sequence[Joined], out: pathlib.Path = OUT) -> Verdict:
         not_asked=_not_asked(runs),
         joined=tuple(one.source() for one in runs),
         signed_by=signer(Sealing.elsewhere(first).loaded),
+        waivers=waivers,
     )
     decided = verdict.decided(opened, folded, asked, scope.stages, measured)
     named = ", ".join(f"{one.run} ({', '.join(one.regions)})" for one in runs)
@@ -113,6 +116,17 @@ def join(runs: Sequence[Joined], out: pathlib.Path = OUT) -> Verdict:
     (out / closed.run).mkdir(parents=True)
     verdict.keep(out / closed.run, closed)
     return closed
+
+
+def _waivers(runs: Sequence[Joined]) -> tuple[Waiver, ...]:
+    """Return what every run found waived, and is still."""
+    now = utc_now()
+    every = [set(one.verdict.waivers) for one in runs]
+    return tuple(
+        one
+        for one in runs[0].verdict.waivers
+        if one.until > now and all(one in others for others in every)
+    )
 
 
 def _measured(runs: Sequence[Joined]) -> lines.Lines:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import datetime as dt
 import os
@@ -15,10 +16,9 @@ from environments.store import StoreError, store_of
 from environments.yaml_file import ConfigurationError, RequestError
 from gates.decide.catalogue import Row
 from gates.decide.fold import Folded, Reason, Stage, fold
-from gates.decide.history import Entry, Kind, attempts, by_part, gaps
+from gates.decide.history import Entry, Kind, attempts, built_on, by_part, gaps
 from gates.decide.outcome import EXIT_CONFIGURATION, EXIT_OUR_FAILURE, EXIT_USAGE, Decision
 from gates.decide.plain_text import meant, plain
-from gates.decide.release import Release
 from gates.decide.scope import (
     Gate,
     NotAsked,
@@ -29,6 +29,7 @@ from gates.decide.scope import (
     not_asked,
     unmet,
 )
+from gates.decide.statements import Overridden
 from gates.decide.verdict import Verdict
 from gates.load import OUT, Checks, load_catalogue, load_policy
 from gates.run import lines, verdict
@@ -51,6 +52,7 @@ from steps.kit.request import (
     release_of,
     switched_at_of,
 )
+from steps.kit.statements import by_people
 from steps.objectives.overlap import overlaps
 
 DEADLINE_GRACE_SECONDS = 60.0
@@ -70,6 +72,17 @@ class Chronicle:
     regions: Sequence[str]
     digests: Mapping[str, str]
     """Of the policy and of what is required."""
+    decisions: Mapping[str, Overridden] = dataclasses.field(default_factory=dict)
+    """What people made of runs that were on hold."""
+
+    def built_on(self, needed: Sequence[Phase]) -> tuple[str, ...]:
+        """Return what a phase builds on that was no GO."""
+        if not needed or not self.decisions:
+            return ()
+        with contextlib.suppress(StoreError):  # `missing` says it
+            parts = [str(part) for part in needed]
+            return built_on(parts, self.regions, self.history.entries(), self.decisions)
+        return ()
 
     def missing(self, needed: Sequence[Phase]) -> tuple[str, ...]:
         """Return why the phases before are not GO, as problems of the run; nothing when they are."""
@@ -82,7 +95,7 @@ class Chronicle:
             entries = self.history.entries()
         except StoreError as exc:
             return (f"whether phase {number} is GO is unknown: {exc}",)
-        found = gaps(parts, self.regions, entries, utc_now(), self.digests)
+        found = gaps(parts, self.regions, entries, utc_now(), self.digests, self.decisions)
         if not found:
             return ()
         missing = f"phase {number} comes before and is not GO for {release}"
@@ -276,25 +289,25 @@ class Runner:
         others = [region for region in settings.regions if region not in regions]
         around = Surroundings(catalogue, load_catalogue(), loaded.sections, others)
         digests = verdict.digests(checks)
+        waivers, decisions = by_people(loaded, policy, release)
+        history = History(store_of(loaded), settings.name, release.tag)
+        chronicle = Chronicle(history, self._run, question.env, regions, digests, decisions)
+        needed = gate.needs(catalogue)
         self._verdict = dataclasses.replace(
             self._verdict,
             release=release.tag,
             stage=scope.stage,
-            environment_regions=tuple(settings.regions),
-            sections=tuple(sorted(loaded.sections)),
             not_asked=(*not_asked(gate, around), *_rest(scope, whole)),
-            time_scale=settings.time_scale,
             follows=gate.follows(catalogue),
             traffic_switched_at=None if switched_at is None else switched_at.isoformat(),
             switched_at_given=question.switched_at is not None,
             digests=digests | {"environment": verdict.digest_of(loaded.path)},
-            system_owners=policy.system_owners,
-            classification=policy.sign_off.classification,
-            runbook=policy.sign_off.runbook,
             executor=executor(os.environ, checks),
             signed_by=signer(loaded),
+            waivers=tuple(one for one in waivers if one.check in scope.stages),
+            sentences=(*self._verdict.sentences, *chronicle.built_on(needed)),
+            **_told(loaded, policy),
         )
-        chronicle = self._chronicle(loaded, release, regions, digests)
         return Asked(
             scope=scope,
             manifest=manifest(scope.rows, loaded.sections, self._scenarios),
@@ -303,18 +316,12 @@ class Runner:
             chronicle=chronicle,
             problems=(
                 *_left_out(scope, whole),
-                *chronicle.missing(gate.needs(catalogue)),
+                *chronicle.missing(needed),
                 *_told_apart_badly(loaded, regions),
                 *unmet(settings.policy.must_ask, gate, around),
             ),
             undo=_undo(policy, gate),
         )
-
-    def _chronicle(
-        self, loaded: Loaded, release: Release, regions: tuple[str, ...], digests: Mapping[str, str]
-    ) -> Chronicle:
-        history = History(store_of(loaded), loaded.settings.name, release.tag)
-        return Chronicle(history, self._run, self._question.env, regions, digests)
 
     def _plan(self, loaded: Loaded, asked: Asked, deadline_seconds: float) -> ChildPlan:
         gate, manifest_file = self._question.gate, self.run_dir / "manifest.json"
@@ -369,7 +376,12 @@ class Runner:
         wanted, regions = asked.manifest, asked.regions
         results = [*found.results, *verdict.not_applicable_results(wanted, regions)]
         folded = fold(
-            wanted.rows, regions, results, asked.scope.stages, [*found.problems, *problems]
+            wanted.rows,
+            regions,
+            results,
+            asked.scope.stages,
+            [*found.problems, *problems],
+            self._verdict.waivers,
         )
         interrupted = self._callbacks.interrupted()
         if interrupted:
@@ -390,6 +402,18 @@ class Runner:
             self._verdict, state=state, exit_code=exit_code, now=utc_now(), sentences=sentences
         )
         verdict.keep(self.run_dir, self._verdict)
+
+
+def _told(loaded: Loaded, policy: Policy) -> dict[str, Any]:
+    """Return what a verdict keeps of environment and policy as they are."""
+    return {
+        "environment_regions": tuple(loaded.settings.regions),
+        "sections": tuple(sorted(loaded.sections)),
+        "time_scale": loaded.settings.time_scale,
+        "system_owners": policy.system_owners,
+        "classification": policy.sign_off.classification,
+        "runbook": policy.sign_off.runbook,
+    }
 
 
 def _refuse_others(only: Collection[str], scope: Scope) -> None:

@@ -16,11 +16,12 @@ from environments.loader import INSTALLED, checks_of
 from environments.yaml_file import ConfigurationError
 from gates import VERSION
 from gates.decide.catalogue import Row
-from gates.decide.fold import MISSING, Folded, RegionResult, Stage
+from gates.decide.fold import MISSING, WAIVED, Folded, RegionResult, Stage
 from gates.decide.judgement import Judgement, outcome_of
 from gates.decide.outcome import Outcome
 from gates.decide.plain_text import plain
 from gates.decide.scope import Gate
+from gates.decide.statements import Signature
 from gates.decide.verdict import SCHEMA, CheckResult, Finished, Result, Verdict
 from gates.load import ROOT, Checks
 from gates.run.executor import executor
@@ -88,21 +89,29 @@ def decided(
         )
         for row, rule in (*((row, None) for row in manifest.required), *manifest.not_applicable)
     )
-    counts = collections.Counter(
-        result.outcome.value if result.outcome else MISSING
-        for check in checks
-        for result in check.regions.values()
-    )
-    return dataclasses.replace(
+    found = dataclasses.replace(
         verdict,
         decision=folded.decision,
         regions=folded.by_region,
-        counts=dict(sorted(counts.items())),
         sentences=(*verdict.sentences, *_remarks(lines)),
         reasons=folded.reasons,
         advisories=folded.advisories,
+        waived=folded.waived,
         checks=checks,
         suites=lines.suites,
+        statements=_signatures(lines),
+    )
+    return dataclasses.replace(found, counts=dict(sorted(_counts(found).items())))
+
+
+def _counts(verdict: Verdict) -> collections.Counter[str]:
+    """Return how many results there are of each outcome; of a doubled check, the worst of them."""
+    return collections.Counter(
+        WAIVED
+        if verdict.cell(check, region) == WAIVED
+        else (result.outcome.value if result.outcome else MISSING)
+        for check in verdict.checks
+        for region, result in check.regions.items()
     )
 
 
@@ -123,6 +132,17 @@ def _remarks(lines: Lines) -> list[str]:
         judgement.data.get("remark") for result in lines.results for judgement in result.judgements
     )
     return list(dict.fromkeys(str(remark) for remark in found if remark))
+
+
+def _signatures(lines: Lines) -> tuple[Signature, ...]:
+    """Return whose signatures the checks counted, each once."""
+    found = (
+        Signature.from_record(one)
+        for result in lines.results
+        for judgement in result.judgements
+        for one in judgement.data.get("signed", ())
+    )
+    return tuple(dict.fromkeys(found))
 
 
 def not_applicable_results(manifest: Manifest, regions: Iterable[str]) -> list[RegionResult]:

@@ -19,23 +19,34 @@ from typing import TYPE_CHECKING, Any
 import probes
 from environments.loader import Loaded, shown
 from environments.release_file import read_release
-from environments.store import DamagedRecordError, Store, digest_of, store_of
+from environments.store import DamagedRecordError, Store, StoreError, digest_of, store_of
 from environments.yaml_file import ConfigurationError, parse, read_bytes, yaml_of
 from gates.decide import schedule
 from gates.decide import statements as rules
 from gates.decide.kept import MalformedError
 from gates.decide.release import Release
-from gates.decide.statements import Absent, Around, Count, Ledger, Receipt, Statement, Subject
+from gates.decide.statements import (
+    Absent,
+    Around,
+    Count,
+    Ledger,
+    Overridden,
+    Receipt,
+    Statement,
+    Subject,
+    Waiver,
+)
 from probes.formats import NotJsonError
 from probes.formats import parse as parse_json
 from probes.observation import utc_now
 from reports.words import GATE
+from settings.policy import Policy
 from settings.statements import Approvers, Key, StatementRule
 from steps.kit.chain import Chain
-from steps.kit.platform import NotDescribedError, Platform
 
 if TYPE_CHECKING:
     from probes.signatures import Envelope, PublicKey
+    from steps.kit.platform import Platform
 
 SCHEMA = 1
 FOLDER = "statements"
@@ -58,10 +69,10 @@ class Books:
 
     @classmethod
     def of(cls, loaded: Loaded, release: Release) -> Books:
-        """Open them; raises ConfigurationError and NotDescribedError."""
+        """Open them; raises ConfigurationError."""
         section = loaded.settings.statements
         if section is None:
-            raise NotDescribedError("the environment lacks the section statements; add it")
+            raise ConfigurationError("the environment lacks the section statements; add it.")
         text, approvers = read_approvers(loaded.path.parent / section.approvers)
         bound = read_release(loaded, release)
         name = loaded.settings.name
@@ -194,23 +205,49 @@ class Asking:
     items: Mapping[str, StatementRule]
 
     def count(self, item: str) -> Count:
-        """Return whether an item is signed as the policy asks; NotDescribedError for one without a rule."""
+        """Return whether an item is signed as the policy asks; ConfigurationError for one without a rule."""
         if item not in self.items:
-            raise NotDescribedError(f"the policy lacks statements.items.{item}; add it")
+            raise ConfigurationError(f"the policy lacks statements.items.{item}; add it.")
         return rules.count(item, self.items[item], self.ledger, self.around)
 
 
-def asking(platform: Platform) -> Asking:
-    """Read the statements of a run; raises ConfigurationError, NotDescribedError, StoreError."""
-    books, now = Books.of(platform.environment, platform.release), utc_now()
+def asking(loaded: Loaded, policy: Policy, release: Release, phase: int | None = None) -> Asking:
+    """Read the statements of a release; a phase is about now, and what comes before about the planned start.
+
+    Raises ConfigurationError, StoreError.
+    """
+    books, now = Books.of(loaded, release), utc_now()
     around = Around(
         now=now,
         major=books.major,
-        emergency=is_emergency(platform.environment, books.planned_start),
+        emergency=is_emergency(loaded, now if phase else max(now, books.planned_start)),
         authors=frozenset(),
         runner=runner(),
     )
-    return Asking(books, books.ledger(now), around, platform.policy.statements.items)
+    return Asking(books, books.ledger(now), around, policy.statements.items)
+
+
+def by_people(
+    loaded: Loaded, policy: Policy, release: Release
+) -> tuple[tuple[Waiver, ...], Mapping[str, Overridden]]:
+    """Return what people waived, and what they decided of runs; nothing where that can't be read."""
+    if loaded.settings.statements is None:
+        return (), {}
+    try:
+        found = asking(loaded, policy, release)
+    except (ConfigurationError, StoreError):
+        return (), {}
+    waive, decide = policy.statements.waivers, policy.statements.decide
+    return (
+        rules.waivers(found.ledger, waive, found.around) if waive is not None else (),
+        rules.decisions(found.ledger, decide, found.around) if decide is not None else {},
+    )
+
+
+def waivers(platform: Platform) -> dict[str, str]:
+    """Return by check what people waived, as sentences; what cannot be read is not waived."""
+    found, _ = by_people(platform.environment, platform.policy, platform.release)
+    return {one.check: str(one) for one in found}
 
 
 def is_emergency(loaded: Loaded, at: dt.datetime) -> bool:
@@ -233,4 +270,5 @@ def command(platform: Platform, item: str) -> str:
 
 def valid_statement(platform: Platform, item: str) -> Count:
     """Return whether an item is signed as the policy asks; raises as `asking`."""
-    return asking(platform).count(item)
+    found = asking(platform.environment, platform.policy, platform.release, platform.phase)
+    return found.count(item)

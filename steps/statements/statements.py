@@ -6,8 +6,9 @@ from pytest_bdd import parsers
 
 from environments.store import StoreError
 from environments.yaml_file import ConfigurationError
+from gates.decide.statements import Count
 from settings.statements import Statements
-from steps.kit.asked import Asked, Unread
+from steps.kit.asked import Asked
 from steps.kit.expect import nothing_to_judge, unable
 from steps.kit.run import Run
 from steps.kit.sentence import described, then
@@ -19,21 +20,33 @@ described("the signed statements of the release are read", Statements, "statemen
 
 def _asking(run: Run) -> Asking | str:
     """Read the statements for all checks of a run; what keeps from it is a sentence."""
+    here = run.platform
     try:
-        return asking(run.platform)
+        return asking(here.environment, here.policy, here.release, here.phase)
     except (ConfigurationError, StoreError) as exc:
+        return str(exc)
+
+
+def _counted(run: Run, item: str) -> tuple[Asking, Count] | str:
+    """Return who signed an item, or what keeps from telling it."""
+    found = run.shared(_asking)
+    if isinstance(found, str):
+        return found
+    try:
+        return found, found.count(item)
+    except ConfigurationError as exc:
         return str(exc)
 
 
 @then(parsers.parse('"{item}" is signed as the policy asks'))
 def is_signed(asked: Asked, run: Run, item: str) -> None:
-    found = run.shared(_asking)
+    found = _counted(run, item)
     if isinstance(found, str):
         clears = "statements that can be read"
         asked.judge(unable("the signed statements", found, clears, rule=rules.RULE))
-        raise Unread(item)
-    count = found.count(item)
-    asked.judge(rules.signed(item, found.items[item], count, command(asked.platform, item)))
+        return
+    statements, count = found
+    asked.judge(rules.signed(item, statements.items[item], count, command(asked.platform, item)))
 
 
 @then(parsers.parse('"{item}" is signed as the policy asks, where no document proves it'))

@@ -65,8 +65,6 @@ CAN_BE_RED: dict[str, str] = {
         CountPolicy.statement_timeout Deadlines.call Deadlines.run DnsPolicy.propagation
         Invalidation.settle_for MigrationLogPolicy.settle_for MonitoringPolicy.settle_for
         Objective.wait_for_samples VitalsPolicy.budget""",
-    "how many people must have signed: fewer are undecided": """
-        DecidePolicy.people StatementRule.people WaiverPolicy.people""",
     "a limit with a maximum below which platforms do fail": """
         AccessibilityPolicy.longest_motion Audit.max_clock_skew Availability.answer_overhead
         BrowserPolicy.layout_shift BrowserPolicy.long_task BrowserPolicy.step_within
@@ -74,11 +72,10 @@ CAN_BE_RED: dict[str, str] = {
         GeneratorLimits.clock_skew GeneratorLimits.lag_p99 GeneratorLimits.late
         GeneratorLimits.throttled_periods Objective.look_back PlannedPhase.planned
         RestoreTestPolicy.max_age RestoreTestPolicy.max_age_day_before RollbackLimit.sustained
-        RollbackPolicy.backup_max_age RollbackPolicy.takes StatementRule.max_age
+        RollbackPolicy.backup_max_age RollbackPolicy.takes
         Target.target_seconds Trigger.unavailable_for TriggersPolicy.every TriggersPolicy.gap
         VitalsPolicy.cls VitalsPolicy.inp VitalsPolicy.lcp
-        VitalsPolicy.page_bytes VitalsPolicy.requests VitalsPolicy.worse_by
-        WaiverPolicy.longest""",
+        VitalsPolicy.page_bytes VitalsPolicy.requests VitalsPolicy.worse_by""",
     "how finely is measured: what that leaves open is undecided": """
         BackupPolicy.compared_with BackupPolicy.read_whole_up_to_mb Contract.budget
         Contract.requests_per_second CountPolicy.exact_up_to_mb

@@ -8,20 +8,23 @@ import json
 import pathlib
 import re
 import xml.etree.ElementTree as ET
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from gates.cli import asking
 from gates.decide.verdict import Verdict
 
-GOOD = {"PASS", "NOT_APPLICABLE"}
+WAIVED = "WAIVED"
+GOOD = {"PASS", "NOT_APPLICABLE", WAIVED}
 CELL = re.compile(r"\*\*(.+)\*\*")
 
 
 class Told(NamedTuple):
-    """What an artefact says: the decision, and which checks are red, with their regions where it has them."""
+    """What an artefact says: the decision, and which checks are red or waived, with their regions."""
 
     decision: str
     red: frozenset[tuple[str, str]]
+    waived: frozenset[tuple[str, str]]
 
 
 def by_artefact(folder: pathlib.Path, verdict: Verdict) -> dict[str, Told]:
@@ -53,20 +56,30 @@ def _record(record: dict[str, Any]) -> Told:
         if check["on_fail"] != "advisory"
         if found["outcome"] not in GOOD or (check["id"], region) in times
     }
-    return Told(record["decision"], frozenset(red))
+    waived = {(one["check"], one["region"]) for one in record.get("waived", ())} - times
+    return Told(record["decision"], frozenset(red - waived), frozenset(waived))
 
 
 def _junit(tree: ET.ElementTree[ET.Element]) -> Told:
-    red = {
-        (case.get("name", "").split()[0], case.get("classname", "").rpartition(".")[2])
+    def found(case: ET.Element) -> str:
+        skipped = case.find("skipped")
+        if skipped is not None and skipped.get("message", "").startswith("waived until"):
+            return WAIVED
+        return "" if case.find("failure") is None and case.find("error") is None else "red"
+
+    cells = {
+        (case.get("name", "").split()[0], case.get("classname", "").rpartition(".")[2]): found(case)
         for case in tree.iter("testcase")
-        if case.find("failure") is not None or case.find("error") is not None
         if case.get("name") != "gate run"
     }
     decisions = {
         one.get("value", "") for one in tree.iter("property") if one.get("name") == "decision"
     }
-    return Told(" ".join(decisions), frozenset(red))
+    return Told(" ".join(decisions), _are(cells, "red"), _are(cells, WAIVED))
+
+
+def _are(cells: Mapping[tuple[str, str], str], word: str) -> frozenset[tuple[str, str]]:
+    return frozenset(cell for cell, found in cells.items() if found == word)
 
 
 def _markdown(text: str) -> Told:
@@ -76,17 +89,19 @@ def _markdown(text: str) -> Told:
     rows = [
         [one.strip() for one in line.split("|")[1:]] for line in lines if line.startswith("| IV-")
     ]
-    red = {
-        (row[0], region)
+    cells = {
+        (row[0], region): CELL.sub(r"\1", cell) * bool(CELL.fullmatch(cell))
         for row in rows
+        if row[0] != "IV-NOTE-1"
         for region, cell in zip(regions, row[1:], strict=False)
-        if CELL.fullmatch(cell) and row[0] != "IV-NOTE-1"
     }
-    return Told(lines[0].split()[2].removesuffix(":").replace("\\", ""), frozenset(red))
+    waived = _are(cells, WAIVED)
+    red = frozenset(cell for cell, word in cells.items() if word) - waived
+    return Told(lines[0].split()[2].removesuffix(":").replace("\\", ""), red, waived)
 
 
 def _allure(folder: pathlib.Path) -> Told:
-    decision, red = "", set()
+    decision, red, waived = "", set(), set()
     for file in folder.glob("*-result.json"):
         result = json.loads(file.read_text(encoding="utf-8"))
         known = {one["name"]: one.get("value", "") for one in result["parameters"]}
@@ -94,7 +109,9 @@ def _allure(folder: pathlib.Path) -> Told:
             decision = known["decision"]
         elif result["status"] in ("failed", "broken"):
             red.add((result["name"].split()[0], known["region"]))
-    return Told(decision, frozenset(red))
+        elif result["statusDetails"].get("message", "").startswith(WAIVED):
+            waived.add((result["name"].split()[0], known["region"]))
+    return Told(decision, frozenset(red), frozenset(waived))
 
 
 class _Cells(html.parser.HTMLParser):
@@ -137,11 +154,11 @@ def _page(text: str) -> Told:
     cells = read_page(text)
     heads = next((row for row in cells.rows if row[:1] == ["check"]), [])
     regions = heads[1:-1]
-    red = {
-        (row[0], region)
+    words = {
+        (row[0], region): word
         for row in cells.rows
         if len(row) == len(heads) and row[0].startswith("IV-") and row[0] != "IV-NOTE-1"
         for region, word in zip(regions, row[1:], strict=False)
-        if word not in GOOD
     }
-    return Told(cells.head.strip(), frozenset(red))
+    red = frozenset(cell for cell, word in words.items() if word not in GOOD)
+    return Told(cells.head.strip(), red, _are(words, WAIVED))

@@ -19,9 +19,11 @@ from gates.cli import asking
 from gates.decide.fold import Stage
 from gates.decide.judgement import Judgement, equals
 from gates.decide.outcome import Meaning, Outcome
+from gates.decide.statements import Signature
 from gates.decide.verdict import Step, Verdict
 from gates.run import runs
 from reports import explanation, metrics, notice, writers
+from tests.gates.decide.values import a_waiver
 from tests.reports import verdicts
 from tests.reports.parsed import by_artefact, read_page, shown
 
@@ -50,6 +52,10 @@ def folds(draw: st.DrawFn) -> Verdict:
         rows=ROWS,
         stage=draw(st.sampled_from(Stage)),
         problems=problems,
+        waivers=tuple(
+            a_waiver(check, draw(st.sampled_from((Outcome.FAIL, Outcome.INCONCLUSIVE))))
+            for check in sorted(draw(st.sets(st.sampled_from([row.id for row in ROWS]))))
+        ),
         twice=tuple(draw(st.sets(st.sampled_from(sorted(found)), max_size=1))) if found else (),
     )
 
@@ -73,6 +79,7 @@ def says_the_same(verdict: Verdict) -> None:
     assert checks == {check for check, _ in said.red}
 
 
+SIGNED = ("check", "person", "name", "role", "signed_at", "received_at", "sha256", "key")
 FOREIGN = (
     "\x1b[2J\x1b]8;;https://evil.example\x07click\x1b]8;;\x07 <img src=x onerror=alert(1)>"
     "<script>alert(2)</script></style></title>]]>&amp; [a](https://evil.example) ![b](c) | `d` \ud83d "
@@ -85,8 +92,11 @@ def with_text(text: str) -> Verdict:
     """Return a verdict that holds a text in every place of it that a foreign one could reach."""
     bad = dataclasses.replace(equals("status", 503, 200), sentence=text, clears=text, subject=text)
     long = dataclasses.replace(bad, sentence=text + A_MEGABYTE)
+    waiver = dataclasses.replace(a_waiver("IV-HEALTH-6"), reason=text, ticket=text, by=(text,))
     verdict = verdicts.verdict_of(
-        verdicts.passing() | {("IV-HEALTH-1", "eu"): (bad, long)}, problems=(text,)
+        verdicts.passing() | {("IV-HEALTH-1", "eu"): (bad, long), ("IV-HEALTH-6", "us"): (bad,)},
+        problems=(text,),
+        waivers=(waiver,),
     )
     first, *others = verdict.checks
     named = dataclasses.replace(
@@ -101,6 +111,7 @@ def with_text(text: str) -> Verdict:
         checks=(named, *others),
         reasons=tuple(reasons),
         sentences=(text,),
+        statements=(Signature(**dict.fromkeys(SIGNED, text), receipt=1),),
         not_asked=(dataclasses.replace(verdict.not_asked[0], what=text, why=text),),
         **dict.fromkeys(("environment", "release", "classification"), text),
         digests={"policy": text},

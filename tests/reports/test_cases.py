@@ -18,7 +18,7 @@ from reports import allure, junit
 from tests.reports import verdicts
 from tests.tables import cases
 
-STATUS = {"PASS": "passed", "NOT_APPLICABLE": "skipped", "FAIL": "failed"}
+STATUS = {"PASS": "passed", "NOT_APPLICABLE": "skipped", "WAIVED": "skipped", "FAIL": "failed"}
 SAID_BY = {"passed": "passed", "skipped": "skipped", "failure": "failed", "error": "broken"}
 """What an element of JUnit says, in Allure's words."""
 THE_RUN = ("gate run", "The run itself")

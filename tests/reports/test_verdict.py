@@ -38,7 +38,7 @@ def _excused() -> Any:
 def test_every_verdict_is_read_back_and_nothing_but_a_complete_go_is_go(name: str) -> None:
     verdict = verdicts.EVERY[name]()
     assert read(json.loads(json.dumps(verdict.record()))) == verdict
-    go = name in ("go", "advisory", "interpolated")
+    go = name in ("go", "advisory", "interpolated", "waived")
     assert verdict.is_go is (decision_word(verdict) == Decision.GO.value) is go
 
 

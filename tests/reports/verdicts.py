@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import datetime as dt
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -21,6 +22,7 @@ from gates.decide.fold import Stage, fold
 from gates.decide.judgement import Judgement, below, equals
 from gates.decide.outcome import Meaning, Outcome
 from gates.decide.scope import NotAsked
+from gates.decide.statements import Kind, Overridden, Waiver
 from gates.decide.verdict import Finished, Noted, Observed, Verdict
 from gates.run.lines import Lines
 from gates.run.manifest import Manifest
@@ -29,6 +31,7 @@ from tests.gates.decide.values import (
     a_latency_objective,
     a_quantile_objective,
     a_row,
+    a_waiver,
     an_objective,
     the_rollback,
 )
@@ -167,14 +170,16 @@ def verdict_of(
     rows: tuple[Row, ...] = ROWS,
     problems: tuple[str, ...] = (),
     twice: tuple[tuple[str, str], ...] = (),
+    waivers: tuple[Waiver, ...] = (),
 ) -> Verdict:
     """Return the complete verdict that the gate makes of these results; `twice` ran once more."""
     lines = Lines((*(_ended(item, found) for item in rows), *map(_again, twice)), ())
     asked = Manifest(rows, ((NOT_DUE, "the environment has no synthetic section"),))
     results = (*lines.results, *not_applicable_results(asked, REGIONS))
     stages = dict.fromkeys((row.id for row in asked.rows), stage)
-    folded = fold(asked.rows, REGIONS, results, stages, problems)
-    made = decided(dataclasses.replace(OPENED, stage=stage.value), folded, asked, stages, lines)
+    folded = fold(asked.rows, REGIONS, results, stages, problems, waivers)
+    opened = dataclasses.replace(OPENED, stage=stage.value, waivers=waivers)
+    made = decided(opened, folded, asked, stages, lines)
     checks = [dataclasses.replace(one, title=TITLES.get(one.id), stage=None) for one in made.checks]
     return changed(made, exit_code=folded.decision.exit_code, checks=tuple(checks))
 
@@ -208,6 +213,19 @@ def held(sentence: str) -> Verdict:
 def failing(judgement: Judgement, stage: Stage = Stage.LIVE) -> Verdict:
     """Return a verdict that one judgement of one check makes red in one region."""
     return verdict_of(passing() | {("IV-HEALTH-1", "eu"): (judgement,)}, stage=stage)
+
+
+def waived() -> Verdict:
+    found = passing() | {("IV-HEALTH-6", "us"): (below("database median", 61.0, 50, "ms"),)}
+    return verdict_of(found, waivers=(a_waiver("IV-HEALTH-6"),))
+
+
+def overridden() -> Verdict:
+    """Return a HOLD that somebody decided."""
+    at = dt.datetime(2026, 11, 23, 2, 0, tzinfo=dt.UTC)
+    by = ("Rosa Keller as release-manager",)
+    why = "Prometheus was restarted, the patients are well"
+    return changed(hold(), overridden=Overridden(hold().run, "5" * 64, Kind.PROCEED, why, by, at))
 
 
 def go() -> Verdict:
@@ -296,6 +314,6 @@ EVERY: Mapping[str, Callable[[], Verdict]] = {
     one.__name__: one
     for one in (
         *(go, rollback, hold, interpolated, between_bounds, no_prometheus, missing, stopped, no_go),
-        *(advisory, incomplete, refused, failed, interrupted),
+        *(advisory, incomplete, refused, failed, interrupted, waived, overridden),
     )
 }

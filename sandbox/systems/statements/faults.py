@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import datetime as dt
 import json
 import shutil
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from environments.store import Folder, Store, digest_of
 from sandbox.core.state import write_private
 from sandbox.systems.statements import people
+from steps.kit.statements import chain_of, receive
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -18,10 +20,14 @@ if TYPE_CHECKING:
 
 
 async def unsigned(it: Breakage, by: str) -> None:
-    """Have somebody sign nothing; all the others have signed."""
-    _folder(it)
-    folder, subject = it.layout.approvers.parent, people.subject_of(it.layout)
-    people.sign_everything(folder, Store(Folder(it.layout.state.gate)), subject, but=(by,))
+    """Have somebody's signatures never received; those of all others were."""
+    kept, subject = _folder(it), people.subject_of(it.layout)
+    chain = chain_of(Store(Folder(it.layout.state.gate)), subject)
+    for file in sorted(kept.glob("*.json")):
+        record = json.loads(file.read_bytes())["record"]
+        payload = json.loads(base64.b64decode(record["envelope"]["payload"]))
+        if payload["predicate"]["person"] != by:
+            receive(chain, record["envelope"], record["approvers"])
 
 
 async def key_revoked(it: Breakage, of: str) -> None:

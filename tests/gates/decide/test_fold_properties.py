@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from gates.decide.catalogue import Row
 from gates.decide.fold import RegionResult, Stage, fold
 from gates.decide.outcome import Decision, Meaning, Outcome
-from tests.gates.decide.values import PROPERTY, a_judgement, a_result, a_row
+from gates.decide.statements import Waiver
+from tests.gates.decide.values import PROPERTY, a_judgement, a_result, a_row, a_waiver
 
 REGIONS = ("eu", "us")
 CHECKS = ("IV-A-1", "IV-A-2", "IV-A-3")
@@ -129,6 +130,32 @@ def test_a_problem_of_the_run_never_improves_a_decision_and_never_leaves_go(
     before = fold(rows, REGIONS, run, stage).decision
     after = fold(rows, REGIONS, run, stage, problems).decision
     assert badness(after) >= max(1, badness(before))
+
+
+waivers = st.lists(
+    st.tuples(st.sampled_from(CHECKS), st.sampled_from((Outcome.FAIL, Outcome.INCONCLUSIVE))),
+    max_size=3,
+).map(lambda given: tuple(a_waiver(check, found) for check, found in given))
+
+
+@PROPERTY
+@given(manifests, any_runs, stages, waivers)
+def test_a_waiver_lets_pass_what_it_was_given_for_and_nothing_else(
+    rows: list[Row], run: list[RegionResult], stage: Stage, given_: tuple[Waiver, ...]
+) -> None:
+    """Nothing that stops or rolls back, broke, or did not run once; and each region has a pass."""
+    before, after = fold(rows, REGIONS, run, stage), fold(rows, REGIONS, run, stage, (), given_)
+    assert badness(after.decision) <= badness(before.decision)
+    if before.decision in (Decision.STOP, Decision.ROLLBACK):
+        assert after.decision is before.decision
+    gone = {repr(one) for one in before.reasons} - {repr(one) for one in after.reasons}
+    allowed = {(one.check, outcome) for one in given_ for outcome in ("INCONCLUSIVE", one.found)}
+    reasons = [one for one in before.reasons if repr(one) in gone]
+    assert {(one.check, one.outcome) for one in reasons} <= allowed
+    assert len(after.waived) == len(reasons)
+    if after.decision is Decision.GO:
+        passed = {one.region for one in run if one.outcome is Outcome.PASS}
+        assert passed == set(REGIONS)
 
 
 # --- the second opinion: another style (strings and sets), every small case -----------------------

@@ -104,7 +104,7 @@ def gaps_said() -> Iterator[str]:
     """Yield what is missing of a phase of two parts, an hour later, for each history."""
     asked = {name: (steps, dt.timedelta(hours=1)) for name, steps in GAPS.items()} | LATER
     for name, (steps, later) in asked.items():
-        found = gaps(("1.1", "1.2"), REGIONS, told(*steps), AT + later, DIGESTS)
+        found = gaps(("1.1", "1.2"), REGIONS, told(*steps), AT + later, DIGESTS, {})
         yield f"{name}: {'; '.join(found) or 'nothing'}"
     for name, (steps, hours) in BEGUN.items():
         begun = done_lately(told(*steps), AT + dt.timedelta(hours=hours))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import Any
 
 import yaml
@@ -13,6 +14,7 @@ from gates.decide.counting.statistics import Counts
 from gates.decide.fold import RegionResult
 from gates.decide.judgement import Judgement
 from gates.decide.outcome import Meaning, Outcome
+from gates.decide.statements import Waiver
 from settings.objectives import Objective, RollbackLimit
 
 PROPERTY = settings(deadline=None, max_examples=60, derandomize=True, database=None)
@@ -70,3 +72,10 @@ def evidence(look_back_seconds: float = 300) -> Evidence:
 
 def sustained(whole: Counts, *steps: Counts | None) -> Sustained:
     return Sustained(steps, whole, 300)
+
+
+def a_waiver(check: str, found: Outcome = Outcome.FAIL) -> Waiver:
+    """Return what two people agreed to let pass."""
+    by = ("Emil Haas as engineering-manager", "Paul Moreau as product-manager")
+    until = dt.datetime(2099, 1, 31, 22, tzinfo=dt.UTC)
+    return Waiver(check, found, until, "it is known and harmless", "UH-1201", by)

@@ -285,3 +285,72 @@ def test_the_regions_runs_are_joined_to_one_verdict(deployment: Deployment) -> N
     assert alone.returncode == 20
     assert "no run of us was given" in alone.stdout
     assert deployment.gate.run("join", "nothing").returncode == 64
+
+
+SIGNED = """
+  @T7-DOCS-6
+  Scenario: Training materials are prepared
+    When the signed statements of the release are read
+    Then "T7-DOCS-6" is signed as the policy asks
+"""
+
+
+@pytest.fixture
+def signing(deployment: Deployment, platform: Sandbox) -> Deployment:
+    """Return the deployment with six people who may sign, of whom nobody has, and an item that asks."""
+    there = platform.state.path
+    features = deployment.environment.parent / "features"
+    with (features / "team.feature").open("a") as file:
+        file.write(SIGNED)
+    with (features / "catalogue.csv").open("a") as file:
+        file.write("T7-DOCS-6,pre-deploy,T-7d,product,critical,no,hold,environment:statements\n")
+    deployment.change(
+        lambda data: data.update(
+            statements={"approvers": str(there / "people" / "approvers.yaml")},
+            releases={"folder": str(there / "releases")},
+        )
+    )
+    return deployment
+
+
+def by(deployment: Deployment, who: str, *arguments: str) -> tuple[int, str]:
+    """Have somebody sign; return the code and what is said."""
+    key = deployment.gate.state / "people" / who
+    done = deployment.gate.run(*arguments, "--key", str(key), "--yes")
+    return done.returncode, done.stdout + done.stderr
+
+
+def test_a_waived_item_lets_the_countdown_go_on_and_is_shown_as_that(signing: Deployment) -> None:
+    code, missing = signing.ask("pre-deploy", "--at", "T-7d")
+    assert (code, missing["decision"]) == (20, "HOLD")
+    waive = ("waive", "T7-DOCS-6", *signing.asked)
+    terms = ("--reason", "slides follow", "--ticket", "UH-1201", "--until", "2d")
+    assert by(signing, "paul.moreau", *waive, "--as", "product-manager", *terms)[0] == 20
+    assert signing.ask("pre-deploy", "--at", "T-7d")[0] == 20
+    assert by(signing, "emil.haas", *waive, "--as", "engineering-manager")[0] == 0
+    code, waived = signing.ask("pre-deploy", "--at", "T-7d")
+    assert (code, waived["decision"]) == (0, "GO")
+    assert waived["counts"] == {"PASS": 2, "WAIVED": 2}
+    assert signing.gate.run("explain").stdout.count("WAIVED T7-DOCS-6 in eu, us") == 1
+    assert "people    WAIVED T7-DOCS-6" in signing.gate.run("status").stdout
+    attest = ("attest", "--all", "--at", "T-7d", *signing.asked, "--as", "product-manager")
+    assert by(signing, "paul.moreau", *attest)[0] == 0
+    code, signed = signing.ask("pre-deploy", "--at", "T-7d")
+    assert (code, signed["counts"]) == (0, {"PASS": 4})
+    assert {one["name"] for one in signed["statements"]} == {"Paul Moreau"}
+
+
+def test_the_next_phase_accepts_a_hold_that_people_decided_and_nothing_else(
+    signing: Deployment,
+) -> None:
+    signing.change(lambda data: data.update(policy={"must_ask": ["kubernetes"]}))
+    _, held = signing.ask("phase", "1")
+    signing.change(lambda data: data.pop("policy"))
+    assert signing.ask("phase", "2")[0] == 20
+    decide = ("decide", "proceed", held["run"], "--as", "release-manager")
+    code, said = by(signing, "rosa.keller", *decide, "--reason", "the cluster is well")
+    assert code == 20
+    assert said.count("OVERRIDDEN") == 2
+    code, after = signing.ask("phase", "2")
+    assert (code, after["decision"]) == (0, "GO")
+    assert f"the cluster is well (run {held['run']})" in " ".join(after["sentences"])

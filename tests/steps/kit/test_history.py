@@ -12,8 +12,10 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from environments.store import DamagedRecordError, Folder, Store, StoreError, digest_of
-from gates.decide.history import Entry, Kind, gaps
+from gates.decide import statements
+from gates.decide.history import Entry, Kind, built_on, gaps
 from gates.decide.outcome import Decision
+from gates.decide.statements import Overridden
 from steps.kit.history import History
 from tests.gates.decide.histories import AT, DIGESTS, Step, a_run, keep, told
 from tests.gates.decide.values import PROPERTY
@@ -31,7 +33,7 @@ def history(root: pathlib.Path, environment: str = "prod", release: str = "v1.2.
 def missing(of: History) -> tuple[str, ...]:
     """Return what phase 2 would be told."""
     try:
-        return gaps(PARTS, REGIONS, of.entries(), AT, DIGESTS)
+        return gaps(PARTS, REGIONS, of.entries(), AT, DIGESTS, {})
     except StoreError as exc:
         return (str(exc),)
 
@@ -206,3 +208,33 @@ def test_no_edits_turn_what_is_not_go_into_go_but_the_removal_of_the_end(
         # Else the end was removed, or nothing was changed.
         assume(after != before[: len(after)])
         assert missing(written)
+
+
+def test_a_hold_that_people_decided_counts_for_what_comes_next_and_is_said() -> None:
+    """To go on is as good as a GO here; to roll back, a STOP, or another run's decision is not."""
+    held = a_run(-5, p11_eu=GO, p11_us=GO, p12_eu=HOLD, p12_us=GO)
+
+    def found(
+        decision: statements.Kind, run: str = "run--5", *more: Step
+    ) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        by, why = ("Rosa Keller as release-manager",), "the patients are well"
+        decided = {run: Overridden(run, "5" * 64, decision, why, by, AT)}
+        entries = told(held, *more)
+        return (
+            gaps(PARTS, REGIONS, entries, AT, DIGESTS, decided),
+            built_on(PARTS, REGIONS, entries, decided),
+        )
+
+    said = "Rosa Keller as release-manager decided at 2026-01-31 22:00 UTC to"
+    go_on, back = statements.Kind.PROCEED, statements.Kind.ROLLBACK
+    overridden = (
+        f"OVERRIDDEN: phase 1 was HOLD, and {said} go on: the patients are well (run run--5)"
+    )
+    assert found(go_on) == ((), (overridden,))
+    assert found(back)[0] == (
+        f"1.2 was HOLD, and {said} roll back: the patients are well (run run--5) in eu",
+    )
+    assert found(go_on, "run--9") == (("1.2 was HOLD (run run--5) in eu",), ())
+    assert found(go_on, "run--4", STOPPED)[0] == (
+        "1.2 was HOLD (run run--5) in eu; 1.2 was STOP (run run--4) in us",
+    )

@@ -9,10 +9,13 @@ import pathlib
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from environments.loader import Loaded
 from environments.store import digest_of
 from gates.decide import statements as rules
-from gates.decide.statements import Signer, Statement
+from gates.decide.release import Release
+from gates.decide.statements import Ledger, Signer, Statement
 from sandbox.systems.statements import people
+from settings.policy import Policy
 from steps.kit import statements
 from steps.kit.platform import Platform
 from steps.kit.statements import Books
@@ -78,6 +81,15 @@ class Scene:
     @property
     def books(self) -> Books:
         return Books.of(self.platform.environment, self.platform.release)
+
+    @property
+    def asked(self) -> tuple[Loaded, Policy, Release]:
+        """What statements are read for."""
+        return self.platform.environment, self.platform.policy, self.platform.release
+
+    @property
+    def ledger(self) -> Ledger:
+        return self.books.ledger(dt.datetime.now(dt.UTC))
 
     def statement(self, who: str, *items: str, role: str = "", **changed: Any) -> Statement:
         """Return what somebody would sign of items, changed."""

@@ -13,12 +13,18 @@ from typing import Any
 
 import pytest
 
-from gates.decide.outcome import Outcome
+from gates.decide.fold import Stage, fold
+from gates.decide.outcome import Meaning, Outcome
+from gates.decide.statements import Kind, Link
 from sandbox.systems.statements import people
 from steps.kit import statements as kit
+from steps.kit.findings import Subject
+from steps.statements import rules
+from steps.statements.doctor import examine_statements
+from tests.gates.decide.values import a_result, a_row
 from tests.golden import Said
 from tests.steps.scenarios import judged, told
-from tests.steps.statements.signing import NOW, Scene
+from tests.steps.statements.signing import ALWAYS, NOW, RELEASE, Scene
 from tests.tables import cases
 
 ITEM, WHO = "T1-GONOGO-6", "quinn.adler"
@@ -224,3 +230,201 @@ def test_what_does_not_count_is_as_if_absent_and_said_why(
     check = judged(ITEM, scene.platform)
     assert check.outcome("eu") is Outcome.INCONCLUSIVE
     said([VARIES.sub("…", one) for one in told(check)], {str(scene.folder): "FOLDER"})
+
+
+OPEN, REASON, TICKET = "T7-DOCS-6", "it is known", "UH-1201"
+TWO = ("paul.moreau", "emil.haas")
+
+
+def waive(scene: Scene, *who: str, **changed: Any) -> Scene:
+    """Have people sign that an item may pass, all with the same words."""
+    terms = {
+        "kind": Kind.WAIVE,
+        "items": {OPEN: "INCONCLUSIVE"},
+        "expires_at": NOW + 2 * DAY,
+        "reason": REASON,
+        "ticket": TICKET,
+    }
+    for one in who:
+        scene.sign(one, ITEM, **{**terms, **changed})
+    return scene
+
+
+def waived(scene: Scene) -> dict[str, str]:
+    return kit.waivers(scene.platform)
+
+
+def test_two_people_let_an_item_pass(scene: Scene) -> None:
+    waive(scene, *TWO)
+    until = f"{NOW + 2 * DAY:%Y-%m-%d %H:%M} UTC"
+    assert waived(scene) == {
+        OPEN: f"waived until {until} by Paul Moreau as product-manager and Emil Haas as "
+        f"engineering-manager: {REASON} ({TICKET})"
+    }
+
+
+def second_key(scene: Scene) -> None:
+    """Give one person a second key, and have them sign with both."""
+    held = json.loads(scene.approvers.read_text())["people"]["paul.moreau"]["keys"]
+    line = (scene.folder / "people" / "vera.ito.pub").read_text()
+    scene.person("vera.ito", keys=[{"key": OTHER_KEY, "valid_from": "2026-01-01T00:00:00Z"}])
+    scene.person("paul.moreau", keys=[*held, {**held[0], "key": line}])
+    waive(scene, "paul.moreau")
+    waive(scene, "paul.moreau", key="vera.ito")
+
+
+def apart(scene: Scene, **changed: Any) -> None:
+    waive(scene, "paul.moreau")
+    waive(scene, "emil.haas", **changed)
+
+
+NOT_WAIVED: dict[str, Callable[[Scene], object]] = {
+    "by one person alone": lambda s: waive(s, "paul.moreau"),
+    "by one person twice": lambda s: waive(s, "paul.moreau", "paul.moreau"),
+    "by one person with two keys": second_key,
+    "by two people for two reasons": lambda s: apart(s, reason="another one"),
+    "by two people for two tickets": lambda s: apart(s, ticket="UH-1"),
+    "by two people for two times": lambda s: apart(s, expires_at=NOW + DAY),
+    "by two people of whom one may not": lambda s: waive(s, "paul.moreau", "sofia.lind"),
+    "with another one's key": lambda s: waive(s, *TWO, key="paul.moreau"),
+    "of data, security or availability": lambda s: waive(s, *TWO, items={"T7-SEC-4": "FAIL"}),
+    "of an approval": lambda s: waive(s, *TWO, items={ITEM: "INCONCLUSIVE"}),
+    "of what broke": lambda s: waive(s, *TWO, items={OPEN: "ERROR"}),
+    "of what did not run": lambda s: waive(s, *TWO, items={OPEN: "MISSING"}),
+    "without a reason": lambda s: waive(s, *TWO, reason=""),
+    "without a ticket": lambda s: waive(s, *TWO, ticket=""),
+    "for longer than policy allows": lambda s: waive(s, *TWO, expires_at=NOW + 8 * DAY),
+    "dated back, for longer than policy allows": lambda s: waive(
+        s, *TWO, signed_at=NOW - 6 * DAY, expires_at=NOW + 2 * DAY
+    ),
+    "until an hour ago": lambda s: waive(s, *TWO, expires_at=NOW - HOUR),
+    "for another release": lambda s: waive(s, *TWO, subject=of(s, release="v1.1.0")),
+    "by a statement of another kind": lambda s: waive(s, *TWO, kind=Kind.ATTEST),
+    "by who runs the gate": lambda s: (
+        waive(s, *TWO),
+        s.person("emil.haas", accounts=[kit.runner()]),
+    ),
+    "by a key that is revoked": lambda s: (
+        waive(s, *TWO),
+        s.key("emil.haas", revoked_from=(NOW - HOUR).isoformat()),
+    ),
+}
+
+
+@cases("attempt", dict(NOT_WAIVED))
+def test_what_is_not_waived(scene: Scene, attempt: Callable[[Scene], object]) -> None:
+    attempt(scene)
+    assert waived(scene) == {}
+
+
+def test_what_was_waived_as_undecided_counts_once_it_is_measured_as_bad(scene: Scene) -> None:
+    waive(scene, *TWO)
+    given, _ = kit.by_people(*scene.asked)
+    row, judged_as = a_row(OPEN, Meaning.HOLD), {}
+    for outcome in Outcome:
+        results = [a_result(outcome, check=OPEN, region="eu"), a_result(Outcome.PASS, region="eu")]
+        folded = fold([row, a_row("IV-A-1")], ["eu"], results, Stage.LIVE, (), given)
+        judged_as[outcome.value] = folded.decision.value
+    assert judged_as == {
+        "NOT_APPLICABLE": "GO",
+        "PASS": "GO",
+        "INCONCLUSIVE": "GO",
+        "ERROR": "HOLD",
+        "FAIL": "HOLD",
+    }
+
+
+def test_the_only_author_of_a_release_does_not_approve_it(scene: Scene) -> None:
+    """Under whatever address of theirs; one of two authors may."""
+    signed(scene)
+    found = kit.asking(*scene.asked)
+    mail = f"{WHO}@unifiedhealth.example"
+
+    def good(*authors: str) -> bool:
+        around = dataclasses.replace(found.around, authors=frozenset(authors))
+        return dataclasses.replace(found, around=around).count(ITEM).good
+
+    assert good("somebody@else.example")
+    assert good(mail, "somebody@else.example")
+    assert not good(mail)
+
+
+def test_as_many_people_as_policy_asks_for_have_to_sign(scene: Scene) -> None:
+    found = kit.asking(*scene.asked)
+    rule = found.items["T7-DOCS-4"].model_copy(update={"people": 2, "file": None})
+
+    def good() -> bool:
+        again = kit.asking(*scene.asked)
+        return dataclasses.replace(again, items={"T7-DOCS-4": rule}).count("T7-DOCS-4").good
+
+    scene.sign("rosa.keller", "T7-DOCS-4")
+    scene.sign("rosa.keller", "T7-DOCS-4", role="devops-lead")
+    assert not good()
+    scene.person("emil.haas", roles=["engineering-manager", "devops-lead"])
+    scene.sign("emil.haas", "T7-DOCS-4", role="devops-lead")
+    assert good()
+
+
+SATURDAY = {"windows": [{"opens": "Saturday 22:00", "closes": "Sunday 06:00"}]}
+
+
+@cases(
+    "release deployment unsigned",
+    {
+        "a standard release in its window": ({}, ALWAYS, "PASS"),
+        "a major release": (
+            {"version": "v1.2.0", "kind": "major", "previous": "v0.9.0"},
+            ALWAYS,
+            "INCONCLUSIVE",
+        ),
+        "outside of the windows": (
+            {"planned_start": "2026-12-02T12:00:00Z"},
+            SATURDAY,
+            "INCONCLUSIVE",
+        ),
+        "in the window": ({"planned_start": "2026-12-05T23:00:00Z"}, SATURDAY, "PASS"),
+    },
+)
+def test_the_vice_president_approves_major_releases_and_emergencies(
+    tmp_path: pathlib.Path, release: dict[str, Any], deployment: dict[str, Any], unsigned: str
+) -> None:
+    scene = Scene(tmp_path, {**RELEASE, **release}, {"deployment": deployment})
+    assert judged("T1-GONOGO-9", scene.platform).outcome("eu") == unsigned
+    scene.sign("vera.ito", "T1-GONOGO-9")
+    assert judged("T1-GONOGO-9", scene.platform).outcome("eu") is Outcome.PASS
+
+
+def test_the_runbooks_documents_are_missing_until_somebody_names_them(scene: Scene) -> None:
+    policy = scene.platform.policy.statements
+    pinned = Link("runbook.md", str(policy.items["T7-DOCS-4"].file))
+    scene.sign("rosa.keller", "T7-DOCS-4", evidence=(pinned,))
+    assert judged("T7-DOCS-4", scene.platform).outcome("eu") is Outcome.PASS
+    said = rules.documented(policy.runbook.documents, {"Rollback Runbook": "https://docs.example"})
+    assert said.outcome is Outcome.INCONCLUSIVE
+    assert said.sentence == (
+        "the runbook names 4 documents; nobody says where Pre-Launch Checklist, Smoke Test Script, "
+        "Go-Live Communication Plan are"
+    )
+    scene.sign("rosa.keller", "T7-DOCS-4", evidence=(Link("runbook.md", "0" * 64),))
+    assert judged("T7-DOCS-4", scene.platform).outcome("eu") is Outcome.PASS
+
+
+def doctor(scene: Scene) -> list[str]:
+    section = scene.platform.environment.settings.statements
+    assert section is not None
+    subject = Subject(scene.platform, release_known=True)
+    return [f"{one.level}: {one.sentence}" for one in examine_statements(subject, section)]
+
+
+def test_the_doctor_names_what_nobody_can_sign(scene: Scene) -> None:
+    assert doctor(scene) == ["OK: 6 people can sign all that policy asks for"]
+    scene.key("vera.ito", valid_until=(NOW + DAY).isoformat())
+    scene.key("quinn.adler", revoked_from=NOW.isoformat())
+    bad, soon = doctor(scene)
+    assert bad == (
+        "BAD: nobody can sign as policy asks: T7-TEST-6 (qa-lead); T7-TEST-8 (qa-lead); "
+        "T1-GONOGO-6 (qa-lead)"
+    )
+    assert soon == "WARN: the last key of Vera Ito ends within two weeks"
+    scene.approvers.write_text("schema: 1")
+    assert "people: is missing" in doctor(scene)[0]
