@@ -17,7 +17,7 @@ from pytest_bdd.scenario import scenario
 from bdd.features import FeatureError, holds_any, lint, scenarios
 from environments.loader import checks_of
 from environments.yaml_file import ConfigurationError
-from gates.decide.catalogue import Row
+from gates.decide.catalogue import COMPUTED, Row
 from gates.load import Checks, load_catalogue
 
 CONTRACT = "contract"
@@ -115,9 +115,11 @@ def pytest_itemcollected(item: pytest.Item) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Put checks into the catalogue's order; with --manifest keep exactly the checks it names."""
+    """Put checks into the catalogue's order, computed ones last; keep exactly what --manifest names."""
     rows = config.stash[ROWS]
-    order = {check: number for number, check in enumerate(rows)}
+    last = [check for check in COMPUTED if check in rows]
+    in_order = [*(check for check in rows if check not in last), *last]
+    order = {check: number for number, check in enumerate(in_order)}
     items.sort(key=lambda item: order[item.stash[ROW].id] if ROW in item.stash else len(order))
     wanted = config.stash[WANTED]
     if wanted is None:

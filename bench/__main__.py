@@ -17,6 +17,7 @@ SUITES = {
     "gate": gate.figures,
     "phases": gate.phases,
     "healthy": gate.healthy_runs,
+    "countdown": gate.countdown,
     "load": load.figures,
     "contract": contract.figures,
     "browser": gate.browser,

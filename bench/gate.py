@@ -130,6 +130,17 @@ def phases() -> Iterator[Figure]:
     yield Figure("phases that were not GO", float(wrong), 0, "phases")
 
 
+def countdown() -> Iterator[Figure]:
+    """Yield the seconds of all items of the countdown, and what of it is not GO where all is done."""
+    with _platform("--pending") as environment:
+        _seconds("gate", "baseline", *_LOCAL, environment=environment)
+        asked = ("pre-deploy", "--at", "T-2h", *_LOCAL, "--release", "v1.2.0")
+        seconds, verdict = _gate(*asked, environment=environment)
+    open_ = {reason["check"] for reason in verdict["reasons"]}
+    yield Figure("gate pre-deploy --at T-2h, all items", seconds, 20.0, "s")
+    yield Figure("items that are not done", float(len(open_)), 0, "items")
+
+
 def browser() -> Iterator[Figure]:
     """Yield the seconds of every journey and of axe on every page, in both regions; then of all in a browser.
 

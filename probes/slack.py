@@ -1,8 +1,9 @@
-"""Slack: whether the release's channels are there and the gate's app may write to them."""
+"""Slack: the release's channels, whether the gate's app may write to them, and what was posted there."""
 
 from __future__ import annotations
 
 import dataclasses
+import datetime as dt
 from collections.abc import Mapping
 from urllib.parse import urlencode
 
@@ -14,6 +15,7 @@ from probes.observation import Deadline, Observation
 
 _PAGE = 999
 """The most that Slack allows: it answers this question twenty times a minute at most."""
+_MESSAGES = 200
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -27,6 +29,26 @@ class Channels:
     def facts(self) -> Mapping[str, object]:
         """Return how many there are: channels' names are the workspace's own business."""
         return {"channels": len(self.writable)}
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Message:
+    """One message; what it says never leaves this object."""
+
+    at: dt.datetime
+    text: str = dataclasses.field(repr=False)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Messages:
+    """One page of a channel's messages, the newest first."""
+
+    messages: tuple[Message, ...]
+    next_page: str = ""
+
+    def facts(self) -> Mapping[str, object]:
+        """Return how many there are."""
+        return {"messages": len(self.messages)}
 
 
 class RefusedError(api.UnusableAnswerError):
@@ -45,14 +67,49 @@ def channels(target: HttpTarget, page: str, *, deadline: Deadline) -> Observatio
     return api.read(target, path, _channels, probe="slack", deadline=deadline)
 
 
-def _channels(body: object) -> Channels:
+def messages(
+    target: HttpTarget, channel_id: str, since: dt.datetime, page: str, *, deadline: Deadline
+) -> Observation[Messages]:
+    """Read a page of what was posted in a channel since a time, the first page for an empty `page`."""
+    asked = {"channel": channel_id, "oldest": f"{since.timestamp():.6f}", "limit": _MESSAGES}
+    path = f"/conversations.history?{urlencode({**asked, 'cursor': page})}"
+    return api.read(target, path, _messages, probe="slack", deadline=deadline)
+
+
+def _messages(body: object) -> Messages:
+    answer = _accepted(body)
+    found = api.mappings(answer.get("messages"), "messages", "a message")
+    return Messages(
+        tuple(Message(_time(one.get("ts")), str(one.get("text") or "")) for one in found),
+        _next_page(answer),
+    )
+
+
+def _time(stamp: object) -> dt.datetime:
+    """Return the time in a message's id, which is its seconds since 1970."""
+    try:
+        return dt.datetime.fromtimestamp(float(api.text(stamp, "a message's ts")), dt.UTC)
+    except (ValueError, OverflowError, OSError):
+        raise api.UnusableAnswerError("A message's ts is not a time.") from None
+
+
+def _accepted(body: object) -> Mapping[str, object]:
     answer = api.mapping(body, "the answer")
     if answer.get("ok") is not True:
         error = answer.get("error")
         known = error if error in _REFUSALS else "another reason"
         raise RefusedError(f"Slack refuses the gate's token: {known}.")
-    found = api.mappings(answer.get("channels"), "channels", "a channel")
+    return answer
+
+
+def _next_page(answer: Mapping[str, object]) -> str:
     more = answer.get("response_metadata")
+    return str(more.get("next_cursor") or "") if isinstance(more, Mapping) else ""
+
+
+def _channels(body: object) -> Channels:
+    answer = _accepted(body)
+    found = api.mappings(answer.get("channels"), "channels", "a channel")
     return Channels(
         {
             api.text(one.get("name"), "a channel's name"): (
@@ -60,11 +117,18 @@ def _channels(body: object) -> Channels:
             )
             for one in found
         },
-        str(more.get("next_cursor") or "") if isinstance(more, Mapping) else "",
+        _next_page(answer),
     )
 
 
 _REFUSALS = (
-    *("account_inactive", "invalid_auth", "missing_scope", "not_authed", "ratelimited"),
-    *("token_expired", "token_revoked"),
+    *(
+        "account_inactive",
+        "channel_not_found",
+        "invalid_auth",
+        "missing_scope",
+        "not_authed",
+        "ratelimited",
+    ),
+    *("not_in_channel", "token_expired", "token_revoked"),
 )

@@ -12,6 +12,7 @@ import math
 import sys
 from collections.abc import Iterator, Sequence
 
+from gates.decide.checklist import of_verdict
 from gates.decide.judgement import Judgement
 from gates.decide.outcome import Decision, Outcome
 from gates.decide.verdict import GOOD, CheckResult, Verdict
@@ -80,6 +81,7 @@ def render(verdict: Verdict) -> str:
         bars=bars[:MOST_BARS],
         left_out=len(bars[MOST_BARS:]),
         owners=_owners(verdict),
+        countdown=of_verdict(verdict),
         record_digest=hashlib.sha256(json_file(verdict.record()).encode()).hexdigest(),
     )
 

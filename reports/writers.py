@@ -13,6 +13,8 @@ import shutil
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from gates.decide import windows
+from gates.decide.checklist import Checklist
 from gates.decide.verdict import GOOD, Verdict
 from reports import causes, evidence, figures, junit, sign_off, words
 from reports.texts import drawn, json_file
@@ -43,6 +45,21 @@ def summary(verdict: Verdict) -> str:
         outcome=_outcome,
         as_it_is=_Safe,
     )
+
+
+def checklist(found: Checklist, *, markdown: bool) -> str:
+    """Return the countdown by owner, as text or as Markdown for a pull request."""
+    return drawn(
+        "checklist.md.j2" if markdown else "checklist.txt.j2",
+        _safe if markdown else _line,
+        found=found,
+        width=max((len(one.check) for one in found.items), default=0),
+        moment=windows.moment,
+    )
+
+
+def _line(value: object) -> str:
+    return words.one_line(str(value))
 
 
 def _with_command(step: str) -> _Safe:

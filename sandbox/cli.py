@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import functools
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -83,6 +84,8 @@ def _parser() -> argparse.ArgumentParser:
     words = "the phase, 1 to 7, in order; 1 takes the gate's baseline first"
     deploy.add_argument("phase", type=int, choices=range(1, 8), metavar="N", help=words)
     deploy.set_defaults(run=_deploy)
+    what = "play T-7d to T-2h before the release: the gate asks, six people sign"
+    add("countdown", help=what).set_defaults(run=_countdown)
     traffic = add("traffic", help="send tagged reads to every region for a while")
     traffic.add_argument("--rps", type=_positive, required=True, help="requests a second, a region")
     traffic.add_argument("--for", type=_positive, required=True, dest="seconds", metavar="SECONDS")
@@ -153,6 +156,16 @@ def _deploy(state: StateDirectory, options: argparse.Namespace) -> int:
         _say(said)
     _say(f"phase {options.phase} is carried out.")
     return _OK
+
+
+def _countdown(state: StateDirectory, _options: argparse.Namespace) -> int:
+    if state.running() is None:
+        _say("the platform is not running: `sandbox up --pending` brings it up before its release.")
+        return _NOT_RUNNING
+    from sandbox import countdown  # noqa: PLC0415 - `--help` stays quick
+
+    ask = functools.partial(countdown.verdict_of, state)
+    return _OK if countdown.play(state, _print, ask) == "GO" else _FAILURE
 
 
 def _traffic(state: StateDirectory, options: argparse.Namespace) -> int:

@@ -11,7 +11,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
-from settings.sections import HttpUrl, Name, Seconds, SecretReference, Section, Text
+from settings.sections import CheckId, HttpUrl, Name, Seconds, SecretReference, Section, Text
 
 DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
@@ -33,6 +33,23 @@ class PagerDuty(Section):
     """Ids of the services that must take incidents."""
 
 
+class Notice(Section):
+    """A message by which an item of the countdown is done: whoever posts it has no other box to tick."""
+
+    channel: Text
+    """Its name, without #."""
+    channel_id: Annotated[str, Field(pattern=r"^[A-Z0-9]{1,20}$")]
+    """As at the end of the channel's link."""
+    says: tuple[Text, ...] = Field(min_length=1)
+    """What stands in the message, all of it, in any case; {release} is its tag, such as v1.2.0."""
+    within: Annotated[Seconds, Field(gt=0, le=1_814_400)]
+    """How old it may be; posted for the deployment before, it would say nothing of this one."""
+
+    def _refusals(self) -> Iterator[str]:
+        if not any("{release}" in one for one in self.says):
+            yield "says must hold {release}, or the notice of another release would do"
+
+
 class Slack(Section):
     """The channels of a deployment."""
 
@@ -42,6 +59,9 @@ class Slack(Section):
     """Of the app that posts the release's news, with the scopes channels:read and groups:read."""
     channels: tuple[Annotated[str, Field(pattern=r"^[a-z0-9_-]{1,80}$")], ...] = Field(min_length=1)
     """By name, without #; each must be open and the app a member."""
+    notices: dict[CheckId, Notice] = Field(default_factory=dict)
+    """By check, such as T2H-TASK-8: found in a channel; what does not stand here is signed. Needs the scope
+    channels:history, or groups:history for a private channel."""
 
 
 class Contact(Section):
@@ -226,6 +246,8 @@ class DeploymentPolicy(Section):
     """One for each phase of the runbook."""
     validation: Planned
     """How long the live release is validated before anybody goes home."""
+    hotfix: tuple[CheckId, ...] = ()
+    """Items of the countdown that a hotfix does within a day of its start; none that nobody may waive."""
     rollback: dict[str, Planned] = Field(min_length=1)
     """By method; the longest has to fit before the deployment window closes."""
 

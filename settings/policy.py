@@ -6,6 +6,7 @@ unbounded is refused here, at load, with the reason and the remedy.
 
 from __future__ import annotations
 
+import fnmatch
 from collections.abc import Iterator
 from typing import Literal
 
@@ -79,6 +80,11 @@ class Policy(Section):
         checks = [check for one in self.objectives for check in (one.check, *one.also)]
         if doubled(checks):
             yield f"two objectives for {', '.join(doubled(checks))}; keep one of each"
+        put_off = self.deployment.hotfix if self.deployment is not None else ()
+        never = self.statements.waivers.never if self.statements.waivers is not None else ()
+        for check in put_off:
+            if any(fnmatch.fnmatchcase(check, one) for one in never):
+                yield f"deployment.hotfix names {check}, which nobody may waive; remove it"
         if self.rollback is not None:
             timed = {} if self.deployment is None else self.deployment.rollback
             for way in sorted(set(WAYS) - {*timed, *self.rollback.takes}):

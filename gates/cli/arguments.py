@@ -193,6 +193,12 @@ def _baseline(parser: argparse.ArgumentParser) -> None:
     _scope(parser, "the release that will be deployed; required except on local", _release)
 
 
+def _checklist(parser: argparse.ArgumentParser) -> None:
+    _release_of(parser, "like v1.2.0; that of the newest run if left out")
+    _output(parser, "markdown")
+    _out(parser)
+
+
 def _attest(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("id", nargs="*", metavar="ID", help="what you sign, such as T7-DOCS-2")
     parser.add_argument("--all", action="store_true", help="all that is left for your role")
@@ -233,10 +239,12 @@ def _decide(parser: argparse.ArgumentParser) -> None:
     _output(parser)
 
 
-def _release_of(parser: argparse.ArgumentParser) -> None:
+def _release_of(
+    parser: argparse.ArgumentParser, released: str = "like v1.2.0; required except on local"
+) -> None:
     what = "environment, such as local or prod, or a file ending in .yaml"
     parser.add_argument("--env", required=True, help=what)
-    parser.add_argument("--release", type=_release, help="like v1.2.0; required except on local")
+    parser.add_argument("--release", type=_release, help=released)
 
 
 def _signer(parser: argparse.ArgumentParser) -> None:
@@ -300,6 +308,7 @@ ADDED: Mapping[str, Callable[[argparse.ArgumentParser], None]] = {
     "report": _report,
     "status": _status,
     "notify": _notify,
+    "checklist": _checklist,
     "attest": _attest,
     "approve": _approve,
     "waive": _waive,

@@ -26,6 +26,7 @@ COMMANDS = {
     "doctor": "no verdict: can the gate reach and read everything it needs?",
     "baseline": "before the deployment: keep how the platform is, for later checks to compare with",
     "checks": "what a gate would ask, who owns it, what a failure means",
+    "checklist": "the countdown by owner: done, failed, missing, who owes what by when",
     "attest": "sign what only a person can say of a release",
     "approve": "sign your approval of a release, for Go/No-Go",
     "waive": "two people let one item pass that is not good, for a time",

@@ -21,6 +21,8 @@ EVERY_PHASE = "phase"
 """The `when` of a row that every phase of the deployment asks."""
 TRIGGER = "trigger"
 """The `when` of a row that `gate watch` asks: a condition over time."""
+COMPUTED = ("T1-GONOGO-2", "T1-GONOGO-4")
+"""What is computed from the results of all other items of a run, and so runs after them."""
 _ALLOWED = {
     "phase": PHASES,
     "severity": SEVERITIES,

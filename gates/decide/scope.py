@@ -23,6 +23,7 @@ NEVER_LIVE = ("1", "3.1")
 """What these change carries no traffic, wherever traffic is: a failure stops and rolls nothing back."""
 BEFORE_THE_SWITCH = ("1", "2", "3.1", "3.2")
 MIXED = "deploying, traffic is being switched"
+_LAST_WINDOW = tuple(WINDOWS)[-1]
 _PHASE = re.compile(r"([1-7])(?:\.([1-9]))?")
 INFRASTRUCTURE_ONLY = (
     "Only the infrastructure items of the countdown are asked so far. What people and QA attest is "
@@ -48,6 +49,15 @@ class Scope:
         """Return the part of it that these checks are; all of it for none."""
         rows = tuple(row for row in self.rows if not checks or row.id in checks)
         return Scope(rows, {row.id: self.stages[row.id] for row in rows})
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Deferred(Kept):
+    """What a hotfix does once it is live instead of before."""
+
+    checks: tuple[str, ...]
+    until: str
+    """By when, as people say it."""
 
 
 class Gate:
@@ -101,6 +111,8 @@ class PostDeploy(Gate):
     """The live release, in a validation window."""
 
     window: str
+    deferred: Deferred | None = None
+    """What the countdown left for the last window."""
 
     name = "post-deploy"
 
@@ -110,8 +122,11 @@ class PostDeploy(Gate):
         return {"window": self.window, "phase": None, "at": None}
 
     def scope(self, rows: Iterable[Row], *, switched: bool) -> Scope:  # noqa: ARG002 - a live release is live
-        """Return the rows that are due within the window."""
-        return _all_at(in_window(rows, self.window), Stage.LIVE)
+        """Return the rows that are due within the window, in the last one what was deferred to it."""
+        rows = tuple(rows)
+        late = self.deferred.checks if self.deferred and self.window == _LAST_WINDOW else ()
+        mine = (*in_window(rows, self.window), *(row for row in rows if row.id in late))
+        return _all_at(mine, Stage.LIVE)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -143,6 +158,8 @@ class PreDeploy(Gate):
     """The countdown, up to one of its times."""
 
     at: str
+    deferred: Deferred | None = None
+    """What a hotfix does afterwards."""
 
     name = "pre-deploy"
     remarks = (INFRASTRUCTURE_ONLY,)
@@ -155,8 +172,9 @@ class PreDeploy(Gate):
     def scope(self, rows: Iterable[Row], *, switched: bool) -> Scope:  # noqa: ARG002 - nothing is begun
         """Return the rows that are due by that time, the earlier ones too."""
         due = COUNTDOWN[: COUNTDOWN.index(self.at) + 1]
+        later = self.deferred.checks if self.deferred else ()
         mine = (row for row in rows if row.phase == "pre-deploy" and row.due in due)
-        return _all_at(mine, Stage.BEFORE)
+        return _all_at((row for row in mine if row.id not in later), Stage.BEFORE)
 
     def follows(self, rows: Iterable[Row]) -> str | None:
         """Return the next time of the countdown that asks anything, then phase 1."""
@@ -265,11 +283,11 @@ def gate_of(verdict: Verdict) -> Gate:
     if verdict.gate == RollbackPlan.name:
         return RollbackPlan()
     if verdict.gate == PostDeploy.name and verdict.window in WINDOWS:
-        return PostDeploy(verdict.window)
+        return PostDeploy(verdict.window, verdict.deferred)
     if verdict.gate == Watch.name and verdict.window is not None:
         return Watch(verdict.window)
     if verdict.gate == PreDeploy.name and verdict.at in COUNTDOWN:
-        return PreDeploy(verdict.at)
+        return PreDeploy(verdict.at, verdict.deferred)
     if verdict.gate == Phase.name and verdict.phase is not None:
         return Phase.parse(verdict.phase)
     raise ValueError(f"gate {verdict.gate!r}")
@@ -343,12 +361,24 @@ def not_asked(gate: Gate, around: Surroundings) -> tuple[NotAsked, ...]:
     later = _grouped((what, row) for row in around.catalogue if (what := _later(gate, row)))
     why = OTHER_PARTS if isinstance(gate, Phase) else LATER
     return (
+        *_put_off(gate, around),
         *(NotAsked(what, NO_SECTION, ids) for what, ids in found.items()),
         *([NotAsked("the gate's own catalogue", OWN_CATALOGUE, left_out)] if left_out else []),
         *(NotAsked(one, OTHER_REGIONS) for one in around.other_regions),
         *_empty_parts(gate, around),
         *(NotAsked(what, why, ids) for what, ids in later.items()),
     )
+
+
+def _put_off(gate: Gate, around: Surroundings) -> Iterator[NotAsked]:
+    """Yield what each owner does after a hotfix instead of before it."""
+    if not isinstance(gate, PreDeploy) or gate.deferred is None:
+        return
+    whole = PreDeploy(gate.at).scope(around.catalogue, switched=False).rows
+    put_off = [row for row in whole if row.id in gate.deferred.checks]
+    owed = _grouped((row.owner, row) for row in put_off if row.applies(around.sections))
+    why = f"a hotfix defers it until {gate.deferred.until}; post-deploy --window {_LAST_WINDOW} asks it"
+    yield from (NotAsked(f"what {owner} owes", why, ids) for owner, ids in owed.items())
 
 
 def unmet(must_ask: Iterable[str], gate: Gate, around: Surroundings) -> Iterator[str]:

@@ -15,7 +15,7 @@ from gates.decide.fold import DOUBLED, MISSING, WAIVED, Reason
 from gates.decide.judgement import Judgement, outcome_of
 from gates.decide.kept import READ_ON, Kept
 from gates.decide.outcome import Decision, Meaning, Outcome
-from gates.decide.scope import NotAsked
+from gates.decide.scope import Deferred, NotAsked
 from gates.decide.statements import Overridden, Signature, Waiver
 from gates.decide.suite import Suite
 
@@ -183,6 +183,8 @@ class Verdict(Kept):
     """The countdown: by which of its times."""
     follows: str | None = None
     """Which gate to ask after a GO, as on the command line."""
+    deferred: Annotated[Deferred | None, Field(exclude_if=lambda deferred: deferred is None)] = None
+    """What a hotfix does after its deployment; not kept of any other release."""
     only: Annotated[tuple[str, ...], Field(exclude_if=lambda ids: not ids)] = ()
     """The checks that were asked out of all; such a verdict is never GO."""
     asked_regions: Annotated[tuple[str, ...], Field(exclude_if=lambda names: not names)] = ()

@@ -12,6 +12,7 @@ from typing import Any
 
 from environments.loader import Loaded, checks_of, name_of
 from environments.provider import Patience, ProviderError, environment
+from environments.release_file import read_release
 from environments.store import StoreError, store_of
 from environments.yaml_file import ConfigurationError, RequestError
 from gates.decide.catalogue import Row
@@ -19,10 +20,14 @@ from gates.decide.fold import Folded, Reason, Stage, fold
 from gates.decide.history import Entry, Kind, attempts, built_on, by_part, gaps
 from gates.decide.outcome import EXIT_CONFIGURATION, EXIT_OUR_FAILURE, EXIT_USAGE, Decision
 from gates.decide.plain_text import meant, plain
+from gates.decide.release import Release
 from gates.decide.scope import (
+    Deferred,
     Gate,
     NotAsked,
     Phase,
+    PostDeploy,
+    PreDeploy,
     Scope,
     Surroundings,
     no_such_part,
@@ -31,6 +36,7 @@ from gates.decide.scope import (
 )
 from gates.decide.statements import Overridden
 from gates.decide.verdict import Verdict
+from gates.decide.windows import DAY, moment
 from gates.load import OUT, Checks, load_catalogue, load_policy
 from gates.run import lines, verdict
 from gates.run.bundle import Sealing, signer
@@ -280,9 +286,10 @@ class Runner:
         self, loaded: Loaded, catalogue: Sequence[Row], checks: Checks, policy: Policy
     ) -> Asked:
         """Return what there is to answer, and note it in the verdict."""
-        question, settings, gate = self._question, loaded.settings, self._question.gate
+        question, settings = self._question, loaded.settings
         regions = regions_of(question.regions, loaded)
         release = release_of(question.release, question.env, loaded)
+        gate = _for_release(question.gate, loaded, policy, release)
         switched_at = switched_at_of(question.switched_at, loaded)
         whole = gate.scope(catalogue, switched=switched_at is not None)
         scope = whole.only(question.only)
@@ -299,11 +306,10 @@ class Runner:
             stage=scope.stage,
             not_asked=(*not_asked(gate, around), *_rest(scope, whole)),
             follows=gate.follows(catalogue),
+            deferred=getattr(gate, "deferred", None),
             traffic_switched_at=None if switched_at is None else switched_at.isoformat(),
-            switched_at_given=question.switched_at is not None,
             digests=digests | {"environment": verdict.digest_of(loaded.path)},
             executor=executor(os.environ, checks),
-            signed_by=signer(loaded),
             waivers=tuple(one for one in waivers if one.check in scope.stages),
             sentences=(*self._verdict.sentences, *chronicle.built_on(needed)),
             **_told(loaded, policy),
@@ -413,7 +419,22 @@ def _told(loaded: Loaded, policy: Policy) -> dict[str, Any]:
         "system_owners": policy.system_owners,
         "classification": policy.sign_off.classification,
         "runbook": policy.sign_off.runbook,
+        "signed_by": signer(loaded),
     }
+
+
+def _for_release(gate: Gate, loaded: Loaded, policy: Policy, release: Release) -> Gate:
+    """Return a gate with what this release defers: a hotfix what policy allows, any other nothing."""
+    if not isinstance(gate, PreDeploy | PostDeploy) or policy.deployment is None:
+        return gate
+    try:
+        file = read_release(loaded, release).file
+    except ConfigurationError:
+        return gate  # the checks of the release say what is wrong with it
+    if file.kind != "hotfix" or not policy.deployment.hotfix:
+        return gate
+    until = f"{moment(file.planned_start + DAY)} UTC"
+    return dataclasses.replace(gate, deferred=Deferred(policy.deployment.hotfix, until))
 
 
 def _refuse_others(only: Collection[str], scope: Scope) -> None:

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
-from collections.abc import Sequence
 from functools import partial
 
 import probes
 from environments.release_file import path_of, read_release
 from environments.store import StoreError
 from environments.yaml_file import ConfigurationError
-from gates.decide import schedule, windows
+from gates.decide import schedule, statements, windows
 from gates.decide.history import ONE_DEPLOYMENT, PhaseRun, phase_runs
 from gates.decide.schedule import Needed, WeeklyWindow, Window
 from gates.decide.windows import Span
 from probes.http import HttpTarget
 from probes.observation import utc_now
-from settings import people
 from settings.people import Calendar, Deployment, DeploymentPolicy
 from steps.kit.asked import Asked, Unread
 from steps.kit.baseline import history_of
@@ -24,7 +23,11 @@ from steps.kit.expect import nothing_to_judge, unable
 from steps.kit.history import History
 from steps.kit.platform import NotDescribedError, Platform
 from steps.kit.sentence import then, when
+from steps.kit.statements import asking
 from steps.people import rules
+
+_APPROVAL = "WIN-3"
+"""The item by which a deployment outside of the windows is approved."""
 
 
 @when("the time of what is left of the deployment is planned", target_fixture="planned")
@@ -36,9 +39,9 @@ def planned(asked: Asked) -> Span:
 
 @then("all of it lies in an open deployment window")
 def in_an_open_window(asked: Asked, planned: Span) -> None:
-    described = asked.platform.section(Deployment)
-    open_then = open_windows(described.windows)
-    asked.judge(windows.fits(planned.begins, needed(asked.platform), open_then))
+    platform = asked.platform
+    open_then = open_windows(platform, platform.section(Deployment))
+    asked.judge(windows.fits(planned.begins, needed(platform), open_then))
 
 
 @then("no day on which nobody deploys lies in it")
@@ -79,9 +82,34 @@ def source(platform: Platform, name: str) -> probes.calendar.Feed:
     return probes.calendar.Feed(name, target, platform.secret(feed.path), feed.time_zone)
 
 
-def open_windows(described: Sequence[people.Window]) -> list[Window]:
-    """Return the times in which one may deploy."""
-    return [WeeklyWindow(one.opens, one.closes) for one in described]
+def open_windows(platform: Platform, described: Deployment) -> list[Window]:
+    """Return the times in which one may deploy: those of each week, and an approved emergency."""
+    weekly = [WeeklyWindow(one.opens, one.closes) for one in described.windows]
+    emergency = _emergency(platform)
+    return [*weekly, *([] if emergency is None else [emergency])]
+
+
+def _emergency(platform: Platform) -> Span | None:
+    """Return from when to when a deployment outside of the windows is approved; None where it is not.
+
+    It begins with the gate's first receipt of the approval and ends as that does.
+    """
+    if platform.environment.settings.statements is None:
+        return None
+    try:
+        found = asking(platform.environment, platform.policy, platform.release)
+    except (ConfigurationError, StoreError):
+        return None  # as if nobody had signed; the signed items say what is wrong
+    if _APPROVAL not in found.items:
+        return None
+    around = dataclasses.replace(found.around, emergency=True)
+    count = statements.count(_APPROVAL, found.items[_APPROVAL], found.ledger, around)
+    if not count.good:
+        return None
+    who = " and ".join(one.statement.name for one in count.signed)
+    begins = max(one.received_at for one in count.signed)
+    ends = min(one.statement.expires_at for one in count.signed)
+    return Span(begins, ends, f"emergency approved by {who}")
 
 
 def needed(platform: Platform) -> Needed:
@@ -121,7 +149,7 @@ def history(asked: Asked) -> History:
 def the_rest_fits(asked: Asked, history: History) -> None:
     platform, runs, now = asked.platform, _runs(asked, history), utc_now()
     described, policy = platform.environment.settings.deployment, plan(platform)
-    open_now = [] if described is None else open_windows(described.windows)
+    open_now = [] if described is None else open_windows(platform, described)
     phase = platform.phase or schedule.current_phase(runs)
     took = schedule.spent(phase, runs, now, policy)
     asked.judge(schedule.judge(phase, took, now, open_now, policy))

@@ -58,7 +58,7 @@ def _seconds_left(platform: Platform) -> float | None:
     described = platform.environment.settings.deployment
     if described is None:
         return None
-    left = time_left(open_windows(described.windows), utc_now())
+    left = time_left(open_windows(platform, described), utc_now())
     return None if left is not None and left >= WEEK else left.total_seconds() if left else 0.0
 
 

@@ -4,49 +4,20 @@ from __future__ import annotations
 
 from pytest_bdd import parsers
 
-from environments.store import StoreError
-from environments.yaml_file import ConfigurationError
-from gates.decide.statements import Count
 from settings.statements import Statements
 from steps.kit.asked import Asked
-from steps.kit.expect import nothing_to_judge, unable
+from steps.kit.expect import nothing_to_judge
 from steps.kit.run import Run
 from steps.kit.sentence import described, then
-from steps.kit.statements import Asking, asking, command
 from steps.statements import rules
+from steps.statements.signed import judge_signed
 
 described("the signed statements of the release are read", Statements, "statements")
 
 
-def _asking(run: Run) -> Asking | str:
-    """Read the statements for all checks of a run; what keeps from it is a sentence."""
-    here = run.platform
-    try:
-        return asking(here.environment, here.policy, here.release, here.phase)
-    except (ConfigurationError, StoreError) as exc:
-        return str(exc)
-
-
-def _counted(run: Run, item: str) -> tuple[Asking, Count] | str:
-    """Return who signed an item, or what keeps from telling it."""
-    found = run.shared(_asking)
-    if isinstance(found, str):
-        return found
-    try:
-        return found, found.count(item)
-    except ConfigurationError as exc:
-        return str(exc)
-
-
 @then(parsers.parse('"{item}" is signed as the policy asks'))
 def is_signed(asked: Asked, run: Run, item: str) -> None:
-    found = _counted(run, item)
-    if isinstance(found, str):
-        clears = "statements that can be read"
-        asked.judge(unable("the signed statements", found, clears, rule=rules.RULE))
-        return
-    statements, count = found
-    asked.judge(rules.signed(item, statements.items[item], count, command(asked.platform, item)))
+    judge_signed(asked, run, item)
 
 
 @then(parsers.parse('"{item}" is signed as the policy asks, where no document proves it'))
@@ -54,7 +25,7 @@ def is_signed_or_proved(asked: Asked, run: Run, item: str) -> None:
     if item in asked.platform.policy.evidence.proofs:
         asked.judge(nothing_to_judge(f"the signature of {item}", "documents prove it"))
     else:
-        is_signed(asked, run, item)
+        judge_signed(asked, run, item)
 
 
 @then("the documents that the runbook names are there")

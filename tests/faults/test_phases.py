@@ -10,9 +10,12 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from gates.decide.scope import Phase
+from gates.decide.times import COUNTDOWN
+from sandbox import countdown
 from sandbox.core.state import StateDirectory
 from sandbox.faults import catalogue
 from sandbox.faults.catalogue import GATES, Fault, expected
+from sandbox.systems.statements import people
 from tests.faults.runs import applied, together
 from tests.faults.walk import ROWS, Walk, batches, question_of
 from tests.gates.process.gates import ForkedGate
@@ -124,7 +127,7 @@ def test_a_gate_goes_with_its_phase_and_not_with_its_faults(
     elif gate.startswith("phase-"):
         _before_and_after(walk, tmp_path, gate)
     elif gate == "pre-deploy":
-        _is_go(walk.ask(gate))
+        _countdown(walk)
     else:
         _, decided, said = walk.look(gate, tmp_path / "run", SLOW)
         assert decided.decision.value == "GO", said
@@ -139,6 +142,19 @@ def _before_and_after(walk: Walk, tmp_path: pathlib.Path, gate: str) -> None:
     assert green == found.keys() & TRUE_BEFORE, said
     walk.carry_out(phase)
     _is_go(walk.ask("phase", str(phase)))
+
+
+def _countdown(walk: Walk) -> None:
+    """Play T-7d to T-2h: each time holds until those who owe something have signed."""
+    said: list[str] = []
+    end = countdown.play(
+        walk.platform.state, said.append, lambda at: walk.ask("pre-deploy", "--at", at)
+    )
+    assert (end, said[-1]) == ("GO", "T-2h, all signed: GO, nothing is open")
+    for at in COUNTDOWN:
+        assert any(one.startswith(f"{at}: HOLD, ") for one in said), said
+    for who, _ in people.PEOPLE.values():
+        assert any(f": {who} signs " in one for one in said), said
 
 
 def _is_go(verdict: dict[str, object]) -> None:

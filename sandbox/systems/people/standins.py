@@ -100,6 +100,13 @@ def _shift(schedule: str, at: dt.datetime, until: dt.datetime) -> dict[str, Any]
     }
 
 
+DEPLOYMENTS = "C2"
+"""The id of the channel of deployments."""
+_POSTED: tuple[str, ...] = (
+    "Deployment notice for v1.2.0: what changes, for whom, and when.",
+    "Is everybody ready?",
+    "Deployment announcement: v1.2.0 goes out tonight.",
+)
 _PAGE = 2
 """Small, so that every reader has to turn pages."""
 
@@ -110,6 +117,8 @@ class SlackState(State):
     channels: tuple[str, ...] = ("general", "random", "deployments", "incidents")
     archived: tuple[str, ...] = ()
     without_app: tuple[str, ...] = ("random",)
+    posted: dict[str, tuple[str, ...]] = Field(default_factory=lambda: {DEPLOYMENTS: _POSTED})
+    """By the channel's id, one an hour ago, the next an hour earlier, …"""
 
 
 def slack(admin_token: SecretStr, settings: Mapping[str, Any]) -> Starlette:
@@ -135,9 +144,28 @@ def slack(admin_token: SecretStr, settings: Mapping[str, Any]) -> Starlette:
         following = {"next_cursor": str(ends) if ends < len(found) else ""}
         return {"ok": True, "channels": found[begins:ends], "response_metadata": following}
 
+    async def history(request: Request) -> Any:
+        asked = request.query_params
+        if asked["channel"] not in facts.now.posted:
+            return {"ok": False, "error": "channel_not_found"}
+        now = dt.datetime.now(dt.UTC).timestamp()
+        found = [
+            {"type": "message", "user": "U1", "ts": f"{now - 3600 * hours:.6f}", "text": text}
+            for hours, text in enumerate(facts.now.posted[asked["channel"]], start=1)
+            if now - 3600 * hours >= float(asked["oldest"])
+        ]
+        begins = int(asked.get("cursor") or 0)
+        more = str(begins + _PAGE) if begins + _PAGE < len(found) else ""
+        page = found[begins : begins + _PAGE]
+        return {"ok": True, "messages": page, "response_metadata": {"next_cursor": more}}
+
     refusal = {"ok": False, "error": "invalid_auth"}
     login = Login(f"Bearer {settings['token']}", refusal, 200)
-    return facts.app({"GET,POST /api/conversations.list": channels}, login)
+    asked = {
+        "GET,POST /api/conversations.list": channels,
+        "GET /api/conversations.history": history,
+    }
+    return facts.app(asked, login)
 
 
 class CalendarState(State):

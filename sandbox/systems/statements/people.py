@@ -25,7 +25,7 @@ from sandbox.core.state import write_private
 from steps.kit.statements import chain_of, receive
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
     from pathlib import Path
 
     from sandbox.core.layout import Layout
@@ -76,19 +76,32 @@ def subject_of(layout: Layout) -> Subject:
     return Subject("local", f"v{RELEASE}", digest, commit)
 
 
-def sign_everything(folder: Path, store: Store, subject: Subject) -> None:
-    """Have each of them sign all that is theirs by the policy: an envelope for each role."""
+def sign_everything(
+    folder: Path,
+    store: Store,
+    subject: Subject,
+    *,
+    only: Collection[str] | None = None,
+) -> dict[str, list[str]]:
+    """Have each of them sign all that is theirs by the policy, or what of it is in `only`.
+
+    An envelope for each role. Returns what was signed, by who.
+    """
+    made_by: dict[str, list[str]] = {}
     rules = load_policy().statements.items
     chain, approvers = chain_of(store, subject), (folder / APPROVERS).read_text()
     for who, (name, roles) in PEOPLE.items():
         for role in roles:
-            items = {item: rule for item, rule in rules.items() if rule.roles[0] == role}
+            mine = {item: rule for item, rule in rules.items() if rule.roles[0] == role}
+            items = {item: rule for item, rule in mine.items() if only is None or item in only}
             if items:
+                made_by.setdefault(who, []).extend(items)
                 signer = statements.Signer(who, name, role)
                 files = tuple(Link("runbook.md", one.file) for one in items.values() if one.file)
                 now = dt.datetime.now(dt.UTC)
                 made = statements.attested(subject, signer, items, now, evidence=files)
                 receive(chain, signed(made, folder / who), approvers)
+    return made_by
 
 
 def signed(statement: statements.Statement, key: Path) -> Mapping[str, object]:

@@ -10,6 +10,7 @@ from gates.decide.fold import fold
 from gates.decide.outcome import Decision, Outcome
 from gates.decide.scope import (
     MIXED,
+    Deferred,
     Gate,
     Phase,
     PostDeploy,
@@ -21,6 +22,7 @@ from gates.decide.scope import (
     stage_of,
     unmet,
 )
+from gates.load import load_policy
 from tests.gates.decide.values import a_result, a_row
 from tests.reports.verdicts import OPENED, changed
 
@@ -164,3 +166,29 @@ def not_asked_said() -> Iterator[str]:
         yield f"{name}: {'; '.join(found) or 'nothing'}"
     for name, (must_ask, gate, surroundings) in MUST_ASK.items():
         yield f"{name}: {'; '.join(unmet(must_ask, gate, surroundings)) or 'nothing'}"
+
+
+DEFERRED = Deferred(("T-7",), "Sunday 2026-02-01 22:00 UTC")
+
+
+def test_what_a_hotfix_defers_is_named_with_its_owner_and_asked_again_in_the_last_window() -> None:
+    before = PreDeploy("T-2h", DEFERRED)
+    assert [row.id for row in before.scope(ROWS, switched=False).rows] == ["T-2"]
+    left_out, *_ = not_asked(before, Surroundings(ROWS, (), (), ()))
+    assert (left_out.what, left_out.checks) == ("what team owes", ("T-7",))
+    assert "until Sunday 2026-02-01 22:00 UTC; post-deploy --window 24h asks it" in left_out.why
+    after = {w: PostDeploy(w, DEFERRED).scope(ROWS, switched=True) for w in ("15m", "1h", "24h")}
+    assert [w for w, scope in after.items() if "T-7" in scope.stages] == ["24h"]
+    for gate in (before, PostDeploy("24h", DEFERRED)):
+        kept = changed(OPENED, gate=gate.name, deferred=DEFERRED, **gate.asked)
+        assert gate_of(kept) == gate
+
+
+def test_policy_defers_nothing_that_nobody_may_waive() -> None:
+    policy = load_policy()
+    assert policy.deployment is not None
+    wrong = policy.deployment.model_copy(update={"hotfix": ("T7-DOCS-2", "T7-SEC-3")})
+    assert list(policy._refusals()) == []
+    assert list(policy.model_copy(update={"deployment": wrong})._refusals()) == [
+        "deployment.hotfix names T7-SEC-3, which nobody may waive; remove it"
+    ]

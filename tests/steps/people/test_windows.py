@@ -23,12 +23,13 @@ from tests.probes.servers import closed_port
 from tests.probes.standin_server import ADMIN, StandIn, listening
 from tests.steps.platforms import NOWHERE, a_platform
 from tests.steps.scenarios import judged, told
+from tests.steps.statements.signing import Scene
 from tests.tables import cases
 
 TOKEN = "sentinel-9f2-token"
 ALWAYS = {"opens": "Monday 00:00", "closes": "Monday 00:00"}
 PRIMARY = {"opens": "Saturday 22:00", "closes": "Sunday 06:00"}
-_TIMES = re.compile(r"\w+day \d{4}-\d\d-\d\d( \d\d:\d\d)?")
+_TIMES = re.compile(r"\w+day (\d{4}-\d\d-\d\d( \d\d:\d\d)?|\d\d:\d\d)")
 
 
 @pytest.fixture(scope="module")
@@ -130,3 +131,25 @@ def test_of_which_start_the_window_is_asked(
         file.write_text(yaml.safe_dump({**WHOLE, "planned_start": start}), encoding="utf-8")
     found = told(judged("WIN-1", dataclasses.replace(platform, phase=phase)))
     said(found, {str(tmp_path): "FOLDER"})
+
+
+def test_outside_of_the_window_one_may_deploy_while_the_vice_president_s_approval_lasts(
+    tmp_path: pathlib.Path, said: Said
+) -> None:
+    scene = Scene(tmp_path, sections={"deployment": {"windows": [_closed_today()]}})
+    scene.release["planned_start"] = utc_now().isoformat()
+    scene.write()
+    before = told(judged("WIN-1", scene.platform))
+    hours: dict[str, Any] = {"expires_at": utc_now().replace(microsecond=0) + dt.timedelta(hours=3)}
+    scene.sign("vera.ito", "WIN-3", **hours)
+    short = told(judged("WIN-1", scene.platform))
+    scene.sign("vera.ito", "WIN-3", expires_at=hours["expires_at"] + dt.timedelta(hours=9))
+    long = told(judged("WIN-1", scene.platform))
+    scene.key("vera.ito", revoked_from="2026-01-01T00:00:00Z")
+    revoked = told(judged("WIN-1", scene.platform))
+    said([_TIMES.sub("…", one) for one in (*before, *short, *long, *revoked)])
+
+
+def _closed_today() -> dict[str, str]:
+    opens = utc_now() + dt.timedelta(days=2)
+    return {"opens": f"{opens:%A} 22:00", "closes": f"{opens + dt.timedelta(days=1):%A} 06:00"}

@@ -1,0 +1,43 @@
+"""What people signed of the release: read once for a run, judged item by item."""
+
+from __future__ import annotations
+
+from environments.store import StoreError
+from environments.yaml_file import ConfigurationError
+from gates.decide.statements import Count
+from steps.kit.asked import Asked
+from steps.kit.expect import unable
+from steps.kit.run import Run
+from steps.kit.statements import Asking, asking, command
+from steps.statements import rules
+
+
+def _asking(run: Run) -> Asking | str:
+    """Read the statements for all checks of a run; what keeps from it is a sentence."""
+    here = run.platform
+    try:
+        return asking(here.environment, here.policy, here.release, here.phase)
+    except (ConfigurationError, StoreError) as exc:
+        return str(exc)
+
+
+def _counted(run: Run, item: str) -> tuple[Asking, Count] | str:
+    """Return who signed an item, or what keeps from telling it."""
+    found = run.shared(_asking)
+    if isinstance(found, str):
+        return found
+    try:
+        return found, found.count(item)
+    except ConfigurationError as exc:
+        return str(exc)
+
+
+def judge_signed(asked: Asked, run: Run, item: str) -> None:
+    """Judge one item, for whatever sentence asks."""
+    found = _counted(run, item)
+    if isinstance(found, str):
+        clears = "statements that can be read"
+        asked.judge(unable("the signed statements", found, clears, rule=rules.RULE))
+        return
+    statements, count = found
+    asked.judge(rules.signed(item, statements.items[item], count, command(asked.platform, item)))
