@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import re
 import shlex
 from collections.abc import Sequence
@@ -82,7 +83,10 @@ def backup(policy: RollbackPolicy, reading: Reading) -> None:
     else:
         newest = before[0]
         seconds = (utc_now() - newest.modified_at).total_seconds()
-        reading.fact("backup", value=True, why=f"{newest.name}, {age(seconds)} old")
+        why = f"{newest.name}, {age(seconds)} old"
+        if newest.modified_at < dt.datetime.fromisoformat(reading.baseline.taken_at):
+            why += ", made before the baseline: more is lost than is counted"
+        reading.fact("backup", value=True, why=why)
         read = reading.trial(lambda asked: backups.judge_readable(asked, data, newest))
         reading.fact("backup readable", *read)
         _young(reading, newest, policy.backup_max_age)

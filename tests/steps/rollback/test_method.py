@@ -292,6 +292,7 @@ def test_a_migration_that_takes_away_leads_to_the_database_with_the_real_backup(
     assert plan.methods == ("database", "kubernetes")
     assert plan.lost == {"patients": 1, "appointments": 0}
     assert plan.restores.startswith("pre-migration.dump, ")
+    assert plan.restores.endswith("made before the baseline: more is lost than is counted")
     newest = scene.records.backups / "pre-migration.dump"
     assert (
         f"pg_restore -h localhost -p {scene.records.database.port} --exit-on-error"
