@@ -20,6 +20,7 @@ from prove import (
     leaks,
     mutation,
     objectives,
+    parsers,
     prove,
     render,
     runs,
@@ -39,6 +40,7 @@ PROOFS = (
     Proof(
         "documents", documents.PROMISE, documents.read_soon, share=2, at_least=documents.AT_LEAST
     ),
+    Proof("parsers", parsers.PROMISE, parsers.refused_or_read, share=2, at_least=parsers.AT_LEAST),
     Proof("kubernetes", kubernetes.PROMISE, kubernetes.cases, share=1, at_least=kubernetes.CASES),
     Proof("mutation", mutation.PROMISE, mutation.noticed, share=1, at_least=mutation.MUTANTS),
     Proof("triggers", triggers.PROMISE, triggers.fires_as_prometheus_does, 1, triggers.SERIES),

@@ -11,10 +11,13 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from environments.store import digest_of
+from gates.decide.outcome import Outcome
 from gates.run import bundle
 from gates.run.bundle import ABOUT, NAME
 from tests.gates.run.sealed import Clinic
 
+FAILED = {"IV-HEALTH-1": [(Outcome.FAIL,)]}
+"""What a run found that is ROLLBACK."""
 Change = Callable[[Any], object]
 
 

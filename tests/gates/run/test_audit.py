@@ -20,10 +20,8 @@ from gates.run.bundle import ABOUT, NAME, NAMESPACE, signer
 from probes import signatures
 from tests.gates.run import recorded
 from tests.gates.run.sealed import NOW, Clinic, a_key, clinic, signing_clinic
-from tests.gates.run.tampered import edited, everywhere, record, remade, statement
+from tests.gates.run.tampered import FAILED, edited, everywhere, record, remade, statement
 from tests.tables import cases
-
-FAILED = {"IV-HEALTH-1": [(Outcome.FAIL,)]}
 
 
 def audit(at: Clinic, run: pathlib.Path) -> Audited:
