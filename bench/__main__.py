@@ -8,7 +8,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from bench import Figure, contract, data, gate, load, report
+from bench import Figure, contract, data, gate, load, report, verify
 
 SUITES = {
     "data": data.figures,
@@ -22,6 +22,7 @@ SUITES = {
     "contract": contract.figures,
     "browser": gate.browser,
     "report": report.figures,
+    "verify": verify.figures,
 }
 
 

@@ -139,11 +139,13 @@ def _parsers(at: Clinic) -> Iterator[Parser]:
     question = refold.Question(about["requirements"], tuple(about["regions"]), held=False)
 
     def signed(one: signatures.Envelope) -> bool:
-        return bool(signatures.verify(one, [key], NAMESPACE))
+        same = (one.payload_type, one.payload) == (envelope.payload_type, envelope.payload)
+        return not same and bool(signatures.verify(one, [key], NAMESPACE))
 
     def with_signature(blob: bytes) -> bool:
         changed = dataclasses.replace(signature, blob=blob)
-        return signed(dataclasses.replace(envelope, signatures=(changed,)))
+        one = dataclasses.replace(envelope, signatures=(changed,))
+        return bool(signatures.verify(one, [key], NAMESPACE))
 
     def lines(data: bytes) -> bool:
         return refold.opinion(question, refold.measured([data])).decision == "GO"

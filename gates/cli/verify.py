@@ -18,11 +18,13 @@ from environments.store import StoreError
 from environments.yaml_file import RequestError
 from gates.cli.streams import teller
 from gates.decide.outcome import EXIT_CONFIGURATION, EXIT_OUR_FAILURE, EXIT_USAGE, Decision
+from gates.decide.plain_text import one_line
 from gates.decide.release import Release
 from gates.load import OUT
 from gates.run import runs
 from gates.run.audit import Against, Audited, Finding, audited
 from gates.run.bundle import NAME
+from gates.run.opened import STRANGE
 from gates.run.runs import VERDICT
 from probes.observation import utc_now
 from reports.texts import drawn
@@ -52,7 +54,7 @@ def run(
     if arguments.output == "json":
         stdout.write(f"{json.dumps([dataclasses.asdict(one) for one in found], indent=1)}\n")
     else:
-        stdout.write(drawn("audit.txt.j2", str, found=found))
+        stdout.write(drawn("audit.txt.j2", _shown, found=found))
     return _exit_code(found)
 
 
@@ -143,10 +145,15 @@ def _all(folder: pathlib.Path, what: str, release: str | None = None) -> Iterato
 def _wanted(one: runs.Run, release: str | None) -> bool:
     """Tell whether a run is to be verified; one that can't be read is."""
     try:
-        record = one.record()
-    except runs.UnreadableRunError:
+        record = json.loads((one.path / VERDICT).read_bytes())
+        return record["state"] != "refused" and release in (None, record["release"])
+    except STRANGE:
         return True
-    return record.get("state") != "refused" and release in (None, record.get("release"))
+
+
+def _shown(value: object) -> str:
+    """Make plain what a file that was tampered with may say."""
+    return one_line(str(value))
 
 
 def _exit_code(found: Sequence[Audited]) -> int:

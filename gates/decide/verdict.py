@@ -23,6 +23,8 @@ SCHEMA = 1
 STATES = ("complete", "incomplete", "interrupted", "refused", "failed")
 GOOD = (Outcome.PASS, Outcome.NOT_APPLICABLE)
 FINISHED = "check_finished"
+MOST_RUNS = 1000
+"""Of one check: a number beyond it is nobody's count, and folding so many would not end."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -93,7 +95,7 @@ class Result(Kept):
 
     outcome: Outcome | None
     """None: the check did not run there."""
-    ran: int = 1
+    ran: Annotated[int, Field(ge=0, le=MOST_RUNS)] = 1
     """How often; more than once is not a result."""
     judgements: tuple[Judgement, ...]
     observations: tuple[Observed, ...]

@@ -11,8 +11,9 @@ import base64
 import dataclasses
 import hashlib
 import json
+import os
 import pathlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import probes
@@ -164,12 +165,19 @@ def asked_by(checks: Checks) -> list[dict[str, Any]]:
     ]
 
 
-def files_in(folder: pathlib.Path) -> Iterator[pathlib.Path]:
-    """Yield what a run's folder holds but for its bundle, links and strange things too."""
-    for path in sorted(folder.rglob("*")):
-        name = path.relative_to(folder).as_posix()
-        if name not in (NAME, *LATER) and (path.is_symlink() or not path.is_dir()):
-            yield path
+def files_in(folder: pathlib.Path) -> dict[str, os.DirEntry[str]]:
+    """Return what a run's folder holds but for its bundle, by name: links and strange things too."""
+    found: dict[str, os.DirEntry[str]] = {}
+    open_ = [("", str(folder))]
+    while open_:
+        above, path = open_.pop()
+        for entry in os.scandir(path):
+            name = f"{above}{entry.name}"
+            if entry.is_dir(follow_symlinks=False):
+                open_.append((f"{name}/", entry.path))
+            elif name not in (NAME, *LATER):
+                found[name] = entry
+    return dict(sorted(found.items()))
 
 
 def test_lists(verdict: Verdict) -> dict[str, list[str]]:
@@ -215,9 +223,9 @@ def _statement(
     return {
         "_type": STATEMENT,
         "subject": [
-            _described(path.relative_to(folder).as_posix(), path)
-            for path in files_in(folder)
-            if path.is_file() and not path.is_symlink()
+            _described(name, pathlib.Path(entry.path))
+            for name, entry in files_in(folder).items()
+            if entry.is_file(follow_symlinks=False)
         ],
         "predicateType": PREDICATE,
         "predicate": {

@@ -96,9 +96,10 @@ def _take(event: Mapping[str, Any], cells: dict[Cell, Runs], faults: list[str]) 
     if event["event"] != "check_finished":
         return
     judged = {region: noted["judgements"] for region, noted in event["regions"].items()}
-    said = {one["outcome"] for found in judged.values() for one in found}
-    unknown = sorted(said - {*_WORSE[1:]})
-    faults += [f"{event['check']} says {word}, which no check can" for word in unknown]
+    each = [one for found in judged.values() for one in found]
+    unknown = {str(one["outcome"]) for one in each if one["outcome"] not in _WORSE[1:]}
+    unknown |= {str(one["means"]) for one in each if one.get("means") not in (None, *_ASKS)}
+    faults += [f"{event['check']} says {word}, which no check can" for word in sorted(unknown)]
     for region, found in judged.items():
         cells[event["check"], region].append(found)
 
@@ -133,10 +134,16 @@ def _decided(row: Mapping[str, Any], judgement: Mapping[str, Any]) -> str:
         return "HOLD"
     if row["stage"] == "before the deployment":
         return "NO_GO"
-    asks = min(judgement.get("means") or row["on_fail"], row["on_fail"], key=_ASKS.index)
+    asks = min(_means(judgement, row["on_fail"]), row["on_fail"], key=_ASKS.index)
     if asks in ("advisory", "hold"):
         return "HOLD"
     return "ROLLBACK" if row["stage"] == "carrying traffic" else "STOP"
+
+
+def _means(judgement: Mapping[str, Any], otherwise: str) -> str:
+    """Return what a failure asks for; a word that nobody knows asks for what its requirement does."""
+    means = judgement.get("means")
+    return means if means in _ASKS else otherwise
 
 
 def _rank(outcome: str) -> int:

@@ -28,6 +28,12 @@ def _red_called_pass() -> Any:
     return checks
 
 
+def _ran(times: int) -> Any:
+    checks = copy.deepcopy(GO["checks"])
+    checks[0]["regions"]["eu"]["ran"] = times
+    return checks
+
+
 def _excused() -> Any:
     checks = copy.deepcopy(GO["checks"])
     checks[0]["regions"]["eu"] = checks[-1]["regions"]["eu"]
@@ -51,6 +57,7 @@ def test_every_verdict_is_read_back_and_nothing_but_a_complete_go_is_go(name: st
         "GO with another exit code": GO | {"exit_code": 10},
         "GO of an interrupted run": GO | {"state": "interrupted"},
         "GO of an incomplete run": GO | {"state": "incomplete"},
+        "a check that ran more often than anybody can count": GO | {"checks": _ran(10**400)},
         "GO without a region": GO | {"regions": {}},
         "GO with a region on hold": GO | {"regions": {"eu": "HOLD", "us": "GO"}},
         "GO with a reason against it": GO | {"reasons": [REASON]},

@@ -45,8 +45,8 @@ def remade(at: Clinic, run: pathlib.Path) -> None:
     with statement(run) as stated:
         kept = [one for one in stated["subject"] if "annotations" in one]
         files = [
-            {"name": path.relative_to(run).as_posix(), "digest": {"sha256": _sha256(path)}}
-            for path in bundle.files_in(run)
+            {"name": name, "digest": {"sha256": _sha256(run / name)}}
+            for name in bundle.files_in(run)
         ]
         stated["subject"] = [*files, *kept]
         name = stated["predicate"][ABOUT]["run"]
