@@ -97,9 +97,10 @@ def _take(event: Mapping[str, Any], cells: dict[Cell, Runs], faults: list[str]) 
         return
     judged = {region: noted["judgements"] for region, noted in event["regions"].items()}
     each = [one for found in judged.values() for one in found]
-    unknown = {str(one["outcome"]) for one in each if one["outcome"] not in _WORSE[1:]}
-    unknown |= {str(one["means"]) for one in each if one.get("means") not in (None, *_ASKS)}
-    faults += [f"{event['check']} says {word}, which no check can" for word in sorted(unknown)]
+    if any(one["outcome"] not in _WORSE or one.get("means") not in (None, *_ASKS) for one in each):
+        raise ValueError("a word that no check says")
+    if any(one["outcome"] == _WORSE[0] for one in each):
+        faults.append(f"{event['check']} says that it does not apply, which no check can")
     for region, found in judged.items():
         cells[event["check"], region].append(found)
 
@@ -113,7 +114,7 @@ def _word(runs: Runs) -> str:
     outcomes = [one["outcome"] for run in runs for one in run]
     if not outcomes:
         return "MISSING"
-    return "DOUBLED" if len(runs) > 1 else max(outcomes, key=_rank)
+    return "DOUBLED" if len(runs) > 1 else max(outcomes, key=_WORSE.index)
 
 
 def _against(row: Mapping[str, Any], runs: Runs) -> Iterator[tuple[str, str]]:
@@ -134,21 +135,10 @@ def _decided(row: Mapping[str, Any], judgement: Mapping[str, Any]) -> str:
         return "HOLD"
     if row["stage"] == "before the deployment":
         return "NO_GO"
-    asks = min(_means(judgement, row["on_fail"]), row["on_fail"], key=_ASKS.index)
+    asks = min(judgement.get("means") or row["on_fail"], row["on_fail"], key=_ASKS.index)
     if asks in ("advisory", "hold"):
         return "HOLD"
     return "ROLLBACK" if row["stage"] == "carrying traffic" else "STOP"
-
-
-def _means(judgement: Mapping[str, Any], otherwise: str) -> str:
-    """Return what a failure asks for; a word that nobody knows asks for what its requirement does."""
-    means = judgement.get("means")
-    return means if means in _ASKS else otherwise
-
-
-def _rank(outcome: str) -> int:
-    """Return how bad an outcome is; one that nobody knows is the worst."""
-    return _WORSE.index(outcome) if outcome in _WORSE else len(_WORSE)
 
 
 def _worst(decisions: Iterable[str]) -> str:
