@@ -70,8 +70,14 @@ class Deployment:
         return done.returncode, verdict
 
     def records(self) -> list[str]:
-        """Return the names of all records in the state."""
-        return sorted(str(path.relative_to(self.state)) for path in self.state.rglob("*.json"))
+        """Return the names of all records of the history in the state."""
+        found = self.state.glob("*/*/history/*.json")
+        return sorted(str(path.relative_to(self.state)) for path in found)
+
+    def verified(self) -> tuple[int, list[str]]:
+        """Return what `gate verify` says of all runs of the release."""
+        done = self.gate.run("verify", *self.asked)
+        return done.returncode, [line.partition(": ")[2] for line in done.stdout.splitlines()]
 
 
 @pytest.fixture
@@ -131,6 +137,8 @@ def test_a_phase_builds_on_the_phase_before(deployment: Deployment) -> None:
     assert deployment.ask("phase", "2.1")[0] == 0
     # The first run of phase 2 ended as HOLD: two records of each of the three runs.
     assert deployment.records() == [f"local/v1.2.0/history/{n:06d}.json" for n in range(1, 7)]
+    # The last that was said of phase 2 as a whole is HOLD.
+    assert deployment.verified() == (20, ["HOLD, verified", "GO, verified", "GO, verified"])
 
 
 def test_a_red_phase_stops_says_what_to_undo_and_holds_the_next_one(
@@ -249,6 +257,7 @@ def test_a_state_in_an_object_store_serves_as_well(
     assert taken["address"].startswith("s3://state/gate/local/v1.2.0/baseline/")
     assert deployment.ask("phase", "1")[0] == 0
     assert deployment.ask("phase", "2")[0] == 0
+    assert deployment.verified() == (0, ["GO, verified", "GO, verified"])
 
 
 def test_the_countdown_is_no_go_when_red_and_says_what_it_does_not_ask(
