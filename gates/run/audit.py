@@ -40,6 +40,7 @@ _HELD_AGAINST = ("environment", "catalogue", "features", "steps", "policy")
 _LIST_OF = {
     "PASS": "passedTests",
     "WARNED": "warnedTests",
+    "WAIVED": "warnedTests",
     "FAIL": "failedTests",
     **dict.fromkeys(("INCONCLUSIVE", "ERROR", "DOUBLED"), "undecidedTests"),
     "MISSING": "missingTests",
@@ -153,7 +154,7 @@ def _findings(folder: pathlib.Path, found: Opened, against: Against) -> Iterator
     yield from _required(folder, found.about, verdict)
     yield from _due(found.about, verdict, against)
     yield from _configured(found, against)
-    yield from _aged(found.about, against)
+    yield from _aged(found.about, verdict, against)
     for source in found.about["joined"]:
         yield from _source(folder.parent / source["run"], source, against)
 
@@ -198,8 +199,9 @@ def _folded(folder: pathlib.Path, found: Opened, verdict: Json) -> Iterator[Find
     about = found.about
     lines = refold.measured(_lines(folder, about))
     held = [one for one in verdict["reasons"] if one["check"] is None and one["region"] is None]
+    waived = {one["check"]: one["found"] for one in verdict.get("waivers", ())}
     own = refold.opinion(
-        refold.Question(about["requirements"], tuple(about["regions"]), bool(held)), lines
+        refold.Question(about["requirements"], tuple(about["regions"]), bool(held), waived), lines
     )
     strangers = [f"a result of {check}" for check, _ in lines.cells.keys() - own.words.keys()]
     if len(found_wrong := [*lines.faults, *strangers]) > len(held):
@@ -214,11 +216,17 @@ def _folded(folder: pathlib.Path, found: Opened, verdict: Json) -> Iterator[Find
     for region, word in own.regions.items():
         if about["regions"][region] != word:
             yield Finding(EVENTS, f"leads to {word} in {region}, not {about['regions'][region]}")
-    reds = {(one["check"], one["region"], one["outcome"]) for one in verdict["reasons"]}
-    for check, region, word in sorted(own.reds ^ {one for one in reds if one[0] is not None}):
-        yield Finding(EVENTS, f"and {VERDICT} disagree on {check} {word} in {region}")
+    yield from _disagreeing(own, verdict)
     yield from _judged(lines, verdict)
     yield from _listed(found, own, decision)
+
+
+def _disagreeing(own: refold.Opinion, verdict: Json) -> Iterator[Finding]:
+    """Yield what is red, or let pass, by one of lines and verdict alone."""
+    for name, wanted in (("reasons", own.reds), ("waived", own.waived)):
+        told = {(one["check"], one["region"], one["outcome"]) for one in verdict.get(name, ())}
+        for check, region, word in sorted(wanted ^ {one for one in told if one[0] is not None}):
+            yield Finding(EVENTS, f"and {VERDICT} disagree on {check} {word} in {region}")
 
 
 def _lines(folder: pathlib.Path, about: Json) -> list[bytes]:
@@ -374,11 +382,14 @@ def _superseded(about: Json, later: Iterable[Record]) -> Iterator[Finding]:
             yield Finding(NAME, f"is out of date: {said}")
 
 
-def _aged(about: Json, against: Against) -> Iterator[Finding]:
-    """Yield what is wrong with a run's times."""
+def _aged(about: Json, verdict: Json, against: Against) -> Iterator[Finding]:
+    """Yield what is wrong with the times of a run, and of what people let pass in it."""
     began, ended = (dt.datetime.fromisoformat(about[key]) for key in ("started_at", "finished_at"))
     if ended < began:
         yield Finding(NAME, "says that the run ended before it began")
+    for one in verdict.get("waivers", ()):
+        if dt.datetime.fromisoformat(one["until"]) <= began:
+            yield Finding(VERDICT, f"shows a waiver of {one['check']} that had ended")
     if ended - against.now > CLOCKS_DIFFER:
         yield Finding(NAME, f"says that the run ended at {ended}, which is still to come")
 

@@ -41,6 +41,8 @@ class Opinion:
     words: Mapping[Cell, str]
     reds: frozenset[tuple[str, str, str]]
     """Check, region and word of what is not good and counts."""
+    waived: frozenset[tuple[str, str, str]] = frozenset()
+    """Of what people let pass."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -52,6 +54,8 @@ class Question:
     regions: Sequence[str]
     held: bool
     """Whether something besides the lines keeps the run from being GO, such as an earlier phase."""
+    waived: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    """By check that people let pass: what it was then; what is worse counts."""
 
 
 def measured(files: Iterable[bytes]) -> Measured:
@@ -74,20 +78,31 @@ def opinion(asked: Question, found: Measured) -> Opinion:
     held = asked.held or bool(found.faults) or not found.cells.keys() <= known
     words: dict[Cell, str] = {}
     reds: set[tuple[str, str, str]] = set()
+    passed_over: set[tuple[str, str, str]] = set()
     regions: dict[str, str] = {}
     for region in asked.regions:
         said, passed = ["HOLD"] if held else [], False
         for row in asked.rows:
             cell = row["id"], region
             runs = _runs(row, found.cells.get(cell, []))
-            words[cell] = _word(runs)
-            for word, decision in _against(row, runs):
-                said.append(decision)
-                reds |= {(*cell, word)} if row["on_fail"] != "advisory" else set()
-            passed |= row["on_fail"] != "advisory" and words[cell] == "PASS"
+            against = list(_against(row, runs))
+            counted = [one for one in against if not _let_pass(asked.waived.get(row["id"]), *one)]
+            said += [decision for _, decision in counted]
+            words[cell] = _word(runs) if counted or not against else "WAIVED"
+            passed_over |= {(*cell, word) for word, _ in against if (word, _) not in counted}
+            if row["on_fail"] != "advisory":
+                reds |= {(*cell, word) for word, _ in counted}
+                passed |= words[cell] == "PASS"
         regions[region] = _worst(said) if passed or set(said) - {"GO"} else "HOLD"
     everywhere = [*regions.values(), *(["HOLD"] if held or not regions else [])]
-    return Opinion(_worst(everywhere), regions, words, frozenset(reds))
+    return Opinion(_worst(everywhere), regions, words, frozenset(reds), frozenset(passed_over))
+
+
+def _let_pass(was: str | None, word: str, decision: str) -> bool:
+    """Tell whether people let a finding pass: no worse than it was, and neither STOP nor ROLLBACK."""
+    if was not in ("INCONCLUSIVE", "FAIL") or word not in ("INCONCLUSIVE", "FAIL"):
+        return False
+    return decision in ("HOLD", "NO_GO") and _WORSE.index(word) <= _WORSE.index(was)
 
 
 def _take(event: Mapping[str, Any], cells: dict[Cell, Runs], faults: list[str]) -> None:
