@@ -73,6 +73,8 @@ def _judged(asked: Asked, read: Read) -> Iterator[Judgement]:
 
 
 def _due(asked: Asked, run: RunWanted) -> tuple[Row, ...]:
+    """Return what the catalogue asks of such a run, as far as it applies here."""
     rows = load_catalogue(Checks.of(asked.platform.environment.checks).features)
     gate = PostDeploy(run.asked) if run.gate == "post-deploy" else Phase.parse(run.asked)
-    return gate.scope(rows, switched=True).rows
+    sections = asked.platform.environment.sections
+    return tuple(row for row in gate.scope(rows, switched=True).rows if row.applies(sections))

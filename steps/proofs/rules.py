@@ -244,7 +244,8 @@ def suite(wanted: SuiteWanted, found: Mapping[str, Evidence], release: str) -> I
             sentence = f"{subject} is not {wanted.kind} of {release}"
             yield _undecided(subject, sentence, clears, "evidence")
             continue
-        good = {"passed": ran > 0 or None, "failed": False}.get(one.result)
+        others = one.counts.get("failed", 0) + one.counts.get("undecided", 0)
+        good = {"passed": (ran > 0 and not others) or None, "failed": False}.get(one.result)
         sentence = f"{subject}: {one.result}, {ran:,} of {one.counts.get('tests', 0):,} passed"
         if one.result == "failed":
             sentence += f", {len(one.findings):,} findings"
@@ -345,6 +346,7 @@ def run(
             continue
         yield _decided(subject, verdict)
         yield _asked_all(subject, wanted, verdict, due)
+        yield from _left_out(subject, verdict, due)
         if wanted.after is not None:
             yield _followed(subject, wanted.after, verdict, after)
 
@@ -400,6 +402,15 @@ def _asked_all(subject: str, wanted: RunWanted, verdict: Verdict, due: Sequence[
         )
     figures = measured("checks", len(lacking), 0)
     return expect(not lacking or None, subject, sentence, "a run of this catalogue", **figures)
+
+
+def _left_out(subject: str, verdict: Verdict, due: Sequence[Row]) -> Iterator[Judgement]:
+    """Say what did not apply where the run was asked, and does here."""
+    there = {one.id for one in verdict.checks if one.not_applicable is not None}
+    left_out = [row.id for row in due if row.id in there]
+    if left_out:
+        remark = f"{subject} says nothing of {', '.join(left_out)}: they do not apply there"
+        yield expect(True, subject, remark, data={"remark": remark})
 
 
 def _passed(check: Any) -> bool:

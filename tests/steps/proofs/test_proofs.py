@@ -21,7 +21,7 @@ from gates.decide.statements import Subject
 from sandbox.core.layout import PREVIOUS, RELEASE
 from sandbox.faults.catalogue import Fault, expected, load
 from sandbox.systems.delivery.builds import REPOSITORIES, image_digest
-from sandbox.systems.proofs import faults, files
+from sandbox.systems.proofs import faults, files, staging
 from sandbox.systems.statements import people
 from steps.kit.platform import Platform
 from tests.golden import Said
@@ -179,6 +179,26 @@ def grype(**changes: Any) -> str:
     return json.dumps({"matches": [], "descriptor": {"name": "grype"}, **changes})
 
 
+NOW = dt.datetime.now(dt.UTC)
+STAGED = staging.runs(NOW)["staging-post-deploy.json"]
+BROWSERS = json.dumps(
+    {
+        "schema": 1,
+        "kind": "browser-test",
+        "release": "v1.2.0",
+        "commit": COMMITS[RELEASE],
+        "created_at": NOW.isoformat(),
+        "result": "passed",
+        "tools": dict.fromkeys(("chromium", "firefox", "webkit"), "1"),
+        "counts": {"tests": 12, "passed": 12},
+    }
+)
+
+
+def staged(**changes: Any) -> str:
+    return json.dumps({**STAGED, **changes})
+
+
 TESTS = ("T7-TEST-8", "mobile-ios.junit.xml")
 SCAN = ("T7-SEC-1", "sast.sarif")
 SBOM = ("T7-TEST-3", f"{WEB}.sbom.json")
@@ -225,6 +245,32 @@ ODD: dict[str, tuple[tuple[str, str], str | None, dict[str, Any]]] = {
         grype(ignoredMatches=[{"vulnerability": CRITICAL}]),
         IMAGE,
     ),
+    "passed, with tests that did not": (
+        ("T7-TEST-7", "browser-test.json"),
+        BROWSERS.replace('"tests": 12', '"failed": 1'),
+        {},
+    ),
+    "of some checks alone": (
+        ("T3-PREP-1", "staging-post-deploy.json"),
+        staged(decision="HOLD", exit_code=20, only=["IV-HEALTH-1"]),
+        {},
+    ),
+    "of one region alone": (
+        ("T3-PREP-1", "staging-post-deploy.json"),
+        staged(environment_regions=["eu", "us", "asia"]),
+        {},
+    ),
+    "interrupted": (
+        ("T3-PREP-1", "staging-post-deploy.json"),
+        staged(state="interrupted", decision="HOLD", exit_code=20),
+        {},
+    ),
+    "an older catalogue": (
+        ("T3-PREP-2", "staging-post-deploy.json"),
+        staged(checks=STAGED["checks"][1:]),
+        {},
+    ),
+    "with shortened times": (("T3-PREP-1", "staging-post-deploy.json"), staged(time_scale=60), {}),
     "an empty bill of materials": (SBOM, EMPTY_SBOM, IMAGE),
     "of no image": (SBOM, EMPTY_SBOM, {}),
     "HTML for a report": (SBOM, "<html>", {}),
