@@ -5,10 +5,14 @@ from __future__ import annotations
 import io
 import pathlib
 import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
+from gates.cli import people
 from gates.cli.main import main
 from gates.decide.fold import Stage
 from gates.decide.judgement import below
@@ -17,6 +21,7 @@ from gates.run.runs import newest_first
 from steps.kit.statements import by_people
 from tests.gates.cli.evidence import leave, run_id
 from tests.reports import verdicts
+from tests.sandbox.platforms import eventually
 from tests.steps.statements.signing import Scene
 from tests.tables import cases
 
@@ -131,6 +136,40 @@ def test_what_can_t_be_signed_is_refused_before_anything_is(
     code, found = gate(scene, who, command.replace("FOLDER", str(scene.folder)))
     assert (code, scene.record(1).exists()) == (64, False)
     assert said in found
+
+
+@pytest.fixture
+def agent(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Run an SSH agent that holds nothing yet."""
+    with tempfile.TemporaryDirectory() as short:
+        socket = pathlib.Path(short) / "agent"
+        process = subprocess.Popen(
+            ["ssh-agent", "-D", "-a", str(socket)],  # noqa: S607 - OpenSSH's, on the PATH
+            stdout=subprocess.DEVNULL,
+        )
+        monkeypatch.setenv("SSH_AUTH_SOCK", str(socket))
+        eventually("the agent listens", socket.exists)
+        yield
+        process.terminate()
+        process.wait(10)
+
+
+@pytest.mark.usefixtures("agent")
+@cases("given", {"the public key of a file": True, "no file at all": False})
+def test_an_agent_signs_with_a_key_that_lies_nowhere(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch, given: object
+) -> None:
+    private = scene.folder / "people" / "quinn.adler"
+    add = ["ssh-add", "-q", str(private)]
+    subprocess.run(add, check=True, timeout=10)
+    private.unlink()
+    monkeypatch.setattr(people, "_SSH", scene.folder / "nowhere")
+    key = ["--key", f"{private}.pub"] if given else []
+    where = ["--env", str(scene.folder / "environment.yaml"), "--release", "v1.2.0"]
+    out, err = io.StringIO(), io.StringIO()
+    code = main(["approve", *where, "--as", "qa-lead", "--yes", *key], out, err)
+    assert (code, err.getvalue()) == (0, "")
+    assert "T1-GONOGO-6: 1 of 1 signed" in out.getvalue()
 
 
 def test_nobody_signs_unasked(scene: Scene) -> None:
