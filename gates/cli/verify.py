@@ -43,7 +43,7 @@ def run(
         places = _Places(arguments.env, now or utc_now(), stack, tell)
         try:
             folders, whole = _folders(arguments)
-            found = [audited(one, places.of) for one in folders]
+            found = [audited(one, places.of, alone=not whole) for one in folders]
             found += places.missing(found) if whole else []
         except (runs.UnknownRunError, RequestError) as exc:
             tell(str(exc))

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import probes
 from environments.loader import Loaded
 from environments.store import StoreError
-from environments.yaml_file import ConfigurationError
+from environments.yaml_file import ConfigurationError, RequestError
 from gates.decide.catalogue import Row
 from gates.decide.history import CLOCKS_DIFFER
 from gates.decide.outcome import EXIT_CONFIGURATION, Decision
@@ -108,19 +108,16 @@ class Against:
         return self._chains[release]
 
 
-def audited(folder: pathlib.Path, against: Callable[[Json], Against]) -> Audited:
-    """Verify one run; what its folder or the state holds is never raised."""
-    try:
-        found = opened(folder)
-    except NotABundleError as exc:
-        return _not_verified(folder.name, {}, [Finding(NAME, str(exc))])
-    about = found.about
-    try:
-        findings = [*_findings(folder, found, against(about))]
-    except ConfigurationError as exc:
-        findings = [Finding("configuration", one, configuration=True) for one in exc.sentences]
-    except STRANGE as exc:
-        findings = [Finding(NAME, f"holds another thing than a gate writes: {type(exc).__name__}")]
+def audited(
+    folder: pathlib.Path, against: Callable[[Json], Against], *, alone: bool = True
+) -> Audited:
+    """Verify one run; what its folder or the state holds is never raised, only RequestError is.
+
+    `alone` says that nobody looks at the runs after it: then a later one takes its GO back.
+    """
+    about, findings = _verified(folder, against)
+    if alone and not findings:
+        findings = [*_superseded(about, against(about))]
     if findings:
         return _not_verified(folder.name, about, findings)
     question = tuple(about["question"][key] for key in QUESTION)
@@ -134,6 +131,25 @@ def audited(folder: pathlib.Path, against: Callable[[Json], Against]) -> Audited
     )
 
 
+def _verified(
+    folder: pathlib.Path, against: Callable[[Json], Against]
+) -> tuple[Json, list[Finding]]:
+    """Return what a bundle says of its run, and what is wrong with both."""
+    try:
+        found = opened(folder)
+    except NotABundleError as exc:
+        return {}, [Finding(NAME, str(exc))]
+    try:
+        return found.about, [*_findings(folder, found, against(found.about))]
+    except RequestError:
+        raise
+    except ConfigurationError as exc:
+        wrong = [Finding("configuration", one, configuration=True) for one in exc.sentences]
+    except STRANGE as exc:
+        wrong = [Finding(NAME, f"holds another thing than a gate writes: {type(exc).__name__}")]
+    return found.about, wrong
+
+
 def _not_verified(name: str, about: Json, findings: Sequence[Finding]) -> Audited:
     only_configuration = all(one.configuration for one in findings)
     code = EXIT_CONFIGURATION if only_configuration else Decision.HOLD.exit_code
@@ -142,9 +158,11 @@ def _not_verified(name: str, about: Json, findings: Sequence[Finding]) -> Audite
 
 
 def _findings(folder: pathlib.Path, found: Opened, against: Against) -> Iterator[Finding]:
-    changed = tuple(_files(folder, found))
-    yield from changed
     yield from _chained(found, against)
+    changed = tuple(_files(folder, found))
+    for source in found.about["joined"]:
+        changed += tuple(_source(folder.parent / source["run"], source, against))
+    yield from changed
     if changed:
         return  # what a changed file says is nobody's word any more
     verdict = json.loads((folder / VERDICT).read_bytes())
@@ -155,8 +173,6 @@ def _findings(folder: pathlib.Path, found: Opened, against: Against) -> Iterator
     yield from _due(found.about, verdict, against)
     yield from _configured(found, against)
     yield from _aged(found.about, verdict, against)
-    for source in found.about["joined"]:
-        yield from _source(folder.parent / source["run"], source, against)
 
 
 def _files(folder: pathlib.Path, found: Opened) -> Iterator[Finding]:
@@ -343,8 +359,6 @@ def _chained(found: Opened, against: Against) -> Iterator[Finding]:
     if any(_received(one) - received > CLOCKS_DIFFER for one in records[: record["number"]]):
         yield Finding(NAME, "was received before a run that stands before it in the state")
     yield from _signed(found, received, against)
-    if about["decision"] == "GO":
-        yield from _superseded(about, records[record["number"] :])
 
 
 def _received(record: Record) -> dt.datetime:
@@ -372,9 +386,11 @@ def _counts(key: Key, received: dt.datetime) -> bool:
     return key.counts_at(received) and not revoked
 
 
-def _superseded(about: Json, later: Iterable[Record]) -> Iterator[Finding]:
+def _superseded(about: Json, against: Against) -> Iterator[Finding]:
     """Yield the later runs of the same question that took a GO back."""
-    for one in later:
+    if about.get("decision") != "GO":
+        return
+    for one in against.chain(about["release"])[about["chain"]["number"] :]:
         same = all(one[key] == about["question"][key] for key in QUESTION)
         back = {where for where, said in one["regions"].items() if said != "GO"}
         if same and back & about["regions"].keys():
@@ -400,9 +416,9 @@ def _source(folder: pathlib.Path, source: Json, against: Against) -> Iterator[Fi
         yield Finding(source["run"], "was joined, and its folder is not beside this one")
         return
     for name, key in ((VERDICT, "verdict"), (NAME, "bundle")):
-        if source.get(key) != _digest(folder / name):
+        if (folder / name).is_file() and source.get(key) != _digest(folder / name):
             yield Finding(f"{source['run']}/{name}", "is not the file that was joined")
-    for one in audited(folder, lambda _: against).findings:
+    for one in _verified(folder, lambda _: against)[1]:
         yield dataclasses.replace(one, file=f"{source['run']}/{one.file}")
 
 
