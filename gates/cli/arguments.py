@@ -275,6 +275,19 @@ def _report(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--to", type=pathlib.Path, metavar="FILE", help="where to write it")
 
 
+def _release_file(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("action", choices=("init",), help="draft it, never over one that is there")
+    what = "environment whose folder of releases gets it, or a file ending in .yaml"
+    parser.add_argument("--env", required=True, help=what)
+    parser.add_argument("--release", required=True, type=_release, help="such as v1.2.0")
+    parser.add_argument(
+        "--previous", type=_release, help="release before it; left out: the highest tag below it"
+    )
+    parser.add_argument(
+        "--repository", metavar="PATH", help="folder or address; left out: the environment's"
+    )
+
+
 def _init(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "folder", nargs="?", type=pathlib.Path, metavar="FOLDER", help="where to lay a project out"
@@ -313,6 +326,7 @@ ADDED: Mapping[str, Callable[[argparse.ArgumentParser], None]] = {
     "approve": _approve,
     "waive": _waive,
     "decide": _decide,
+    "release": _release_file,
     "init": _init,
     "prune": _prune,
     "completion": _completion,

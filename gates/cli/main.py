@@ -35,6 +35,7 @@ COMMANDS = {
     "verify": "is what a run left what it measured, whole and unchanged?",
     "report": "the Allure report of runs, or of a release: one HTML file",
     "notify": "tell people of a verdict: Slack, Teams, PagerDuty, a webhook",
+    "release": "what a release is: draft its release.yaml from the git repository",
     "init": "propose an environment file from a live Prometheus",
     "prune": "remove old runs, but for what is still needed",
     "completion": "what makes a shell complete commands: bash, zsh, fish",
