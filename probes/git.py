@@ -316,6 +316,8 @@ def _contents(place: Place, objects: list[str], deadline: Deadline) -> list[byte
     for _ in objects:
         # Each answer is a line `object type size`, the bytes, and a line end.
         head, _, _ = stream[at : at + 200].partition(b"\n")
+        if not head[-1:].isdigit():
+            raise _GitError(FailureKind.QUERY_REJECTED, "lacks a file that its own commit names")
         size, begin = int(head.split()[2]), at + len(head) + 1
         contents.append(stream[begin : begin + size])
         at = begin + size + 1

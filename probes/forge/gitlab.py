@@ -65,14 +65,22 @@ class GitLab:
         return f"/projects/{quote(self.project, safe='')}"
 
     def pipelines(self, commit: str, *, deadline: Deadline) -> Observation[Pipelines]:
-        """Read pipelines of a commit and their jobs, with every earlier try."""
+        """Read pipelines of a commit, child pipelines too, and their jobs, with every earlier try."""
 
         def parse(reader: Reader) -> Pipelines:
-            pipelines = reader.listed(f"{self._path}/pipelines", sha=commit)
-            of = f"{self._path}/repository/commits/{commit}/statuses"
-            jobs = reader.listed(of, all="true")
-            of_commit((*pipelines, *jobs), "sha", commit)
-            tries = itertools.chain(_tried(pipelines, "pipeline"), _tried(jobs, "job"))
+            every = f"{self._path}/pipelines"
+            found = [
+                *reader.listed(every, sha=commit),
+                *reader.listed(every, sha=commit, source="parent_pipeline"),
+            ]
+            of_commit(found, "sha", commit)
+            pipelines = {number(one.get("id"), "id"): one for one in found}
+            jobs = [
+                {**job, "pipeline_id": pipeline}
+                for pipeline in pipelines
+                for job in reader.listed(f"{every}/{pipeline}/jobs", include_retried="true")
+            ]
+            tries = itertools.chain(_tried(pipelines.values(), "pipeline"), _tried(jobs, "job"))
             return Pipelines(last_tries(tries))
 
         return read(self.server, f"pipelines of {commit}", parse, deadline=deadline)
@@ -122,7 +130,7 @@ class GitLab:
         return read(self.server, self.project, parse, deadline=deadline)
 
 
-def _tried(entries: list[Mapping[str, object]], kind: str) -> Iterator[tuple[object, Pipeline]]:
+def _tried(entries: Iterable[Mapping[str, object]], kind: str) -> Iterator[tuple[object, Pipeline]]:
     for one in sorted(entries, key=lambda entry: number(entry.get("id"), "id")):
         name, said = (
             str(one.get("name") or one.get("source")),
