@@ -45,6 +45,7 @@ Feature: The release, its code and its build
   Scenario: The release's notes are finished
     When the release's repository is read
     Then the release's notes say something and have nothing unfinished
+    And "T7-DOCS-5" is signed as the policy asks
 
   @T1-GONOGO-3
   Scenario: No critical bug is open
