@@ -52,6 +52,7 @@ _ELSEWHERE: Final = frozenset(
 )
 """By these git reads another repository than the one that is named."""
 _TRANSPORTS: Final = "file:https:ssh"
+_WRITTEN_BY: Final = re.compile(r"<([^<>\s]+)>")
 _SIGNED_BY: Final = {
     "-----BEGIN SSH SIGNATURE-----": "SSH",
     "-----BEGIN PGP SIGNATURE-----": "OpenPGP",
@@ -156,6 +157,18 @@ class Changed:
     def facts(self) -> Mapping[str, object]:
         """Return the paths."""
         return {"paths": len(self.paths), "first": list(self.paths[:20])}
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Authors:
+    """Who wrote commits, alone or together; their addresses never leave this object."""
+
+    addresses: frozenset[str] = dataclasses.field(repr=False)
+    """E-mail addresses in small letters, as the commits have them."""
+
+    def facts(self) -> Mapping[str, object]:
+        """Return how many there are."""
+        return {"authors": len(self.addresses)}
 
 
 def tagged_files(target: RepositoryTarget, *, deadline: Deadline) -> Observation[TaggedFiles]:
@@ -287,6 +300,24 @@ def changed(place: Place, old: str, new: str, *, deadline: Deadline) -> Observat
         asked = ("rev-list", "--format=%B", new, f"^{old}", "--")
         messages = _text(place, asked, deadline, problem)
         return Changed(tuple(paths.decode("utf-8", "replace").split("\0")[:-1]), messages)
+
+    return _observed(place.shown, f"{place.shown} {old}..{new}", ask)
+
+
+def authors(place: Place, old: str, new: str, *, deadline: Deadline) -> Observation[Authors]:
+    """Return who wrote the commits that a commit, or tag, has and an older one has not."""
+
+    def ask() -> Authors:
+        problem = f"does not know both {old} and {new}"
+        together = "%(trailers:key=Co-authored-by,valueonly)"
+        asked = (
+            "rev-list",
+            f"--format=<%ae>%n{together}",
+            f"{new}^{{commit}}",
+            f"^{old}^{{commit}}",
+        )
+        written = _text(place, (*asked, "--"), deadline, problem)
+        return Authors(frozenset(one.lower() for one in _WRITTEN_BY.findall(written)))
 
     return _observed(place.shown, f"{place.shown} {old}..{new}", ask)
 

@@ -353,6 +353,7 @@ _PARTS: Mapping[str, Callable[[Environment], object]] = {
     "migrations": lambda environment: environment.data and environment.data.migrations,
     "openapi": lambda environment: environment.source and environment.source.openapi,
     "proofs": lambda environment: environment.evidence and environment.evidence.proofs,
+    "release_notes": lambda environment: environment.source and environment.statements,
     "vendors": lambda environment: environment.external and environment.external.vendors,
 }
 """What checks are about that is less than a section, or more than one."""

@@ -19,12 +19,10 @@ from settings.source import Forge, Source, Tracker
 from steps.kit.asked import Asked
 from steps.kit.expect import need
 from steps.kit.platform import Platform
-from steps.kit.release import described_release
+from steps.kit.release import CLONE_SECONDS, described_release
 from steps.kit.run import Run
 from steps.source import rules
 
-SECONDS = 30.0
-"""What a clone, or all pages of a forge, may take: many calls."""
 _FORGES: dict[str, type[GitHub | GitLab]] = {"github": GitHub, "gitlab": GitLab}
 TrackerReader: TypeAlias = GitHub | GitLab | Jira
 
@@ -46,7 +44,7 @@ def _cloned(run: Run) -> Observation[Place]:
 
 def patience(platform: Platform) -> Deadline:
     """Return the deadline of what takes many calls."""
-    return platform.deadline.sooner(SECONDS)
+    return platform.deadline.sooner(CLONE_SECONDS)
 
 
 def of_release(platform: Platform, written: str) -> str:

@@ -136,6 +136,19 @@ def test_who_signed_a_tag_is_read_with_what_was_signed(place: Place) -> None:
     assert signatures.signer(tag.signature, tag.payload, [known], "file") is None
 
 
+def test_authors_are_those_of_the_commits_since_and_of_who_wrote_with_them(place: Place) -> None:
+    people = ("--author", "Ada <Ada@Clinic.example>")
+    together = "Late\n\nCo-authored-by: Bob <bob@clinic.example>\n"
+    words = ("commit", "--quiet", "--allow-empty", *people, "-m", together)
+    repository.git(place.folder, *words)
+    head = repository.git(place.folder, "rev-parse", "HEAD").decode().strip()
+    found = brought(git.authors(place, "refs/tags/v1.2.0", head, deadline=soon()))
+    assert found.addresses == {"ada@clinic.example", "bob@clinic.example"}
+    assert "ada" not in f"{found!r} {found.facts()}"
+    before = brought(git.authors(place, "refs/tags/v1.1.0", "v1.2.0", deadline=soon()))
+    assert before.addresses == {"release@unifiedhealth.example"}
+
+
 def test_too_many_files_are_too_large(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(git, "MAX_FILES", 2)
     commit = repository.commit(place.folder, "1.2.0")

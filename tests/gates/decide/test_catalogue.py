@@ -100,6 +100,7 @@ def test_a_check_applies_where_its_section_is_which_an_environment_may_leave_out
     fields = {
         **(ExternalServices.model_fields | Data.model_fields | Environment.model_fields),
         **Source.model_fields,
+        "release_notes": Source.model_fields["notes"],
         "bug_tracker": Source.model_fields["tracker"],
         "flag_changes": Environment.model_fields["flags"],
         "contract_writes": Environment.model_fields["contract"],
