@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hmac
 import json
 import re
 from typing import TYPE_CHECKING, Any
@@ -58,6 +59,17 @@ class ForgeState(State):
     """The most entries of one answer: small, so that every reader has to turn pages."""
 
 
+class _Token(Login):
+    """GitHub takes a token by both words."""
+
+    def fits(self, request: Request) -> bool:
+        """Tell whether a request carries it."""
+        given = (
+            request.headers.get("Authorization", "").removeprefix("token ").removeprefix("Bearer ")
+        )
+        return hmac.compare_digest(given.encode(), self.authorization.encode())
+
+
 def forge(admin_token: SecretStr, settings: Mapping[str, Any]) -> Starlette:
     """Return GitHub; `settings` hold the gate's token."""
     facts = Facts(ForgeState(), admin_token)
@@ -81,7 +93,7 @@ def forge(admin_token: SecretStr, settings: Mapping[str, Any]) -> Starlette:
         f"GET {api}/issues": of(_planned),
     }
     refusal = {"message": "Bad credentials", "documentation_url": "https://docs.github.com/rest"}
-    return facts.app(routes, Login(f"Bearer {settings['token']}", refusal))
+    return facts.app(routes, _Token(settings["token"], refusal))
 
 
 def _page(request: Request, found: Sequence[Any], most: int, key: str) -> Response:
@@ -247,10 +259,19 @@ def jira(admin_token: SecretStr, settings: Mapping[str, Any]) -> Starlette:
             "permissions": {name: {"key": name, "havePermission": may} for name, may in has.items()}
         }
 
+    async def fields(_: Request) -> Any:
+        return [{"id": "issuekey", "key": "issuekey", "name": "Key", "clauseNames": ["key"]}]
+
+    async def about(request: Request) -> Any:
+        numbers = {"version": "1001.0.0", "versionNumbers": [1001, 0, 0]}
+        return {"baseUrl": str(request.base_url), "deploymentType": "Cloud", **numbers}
+
     login = base64.b64encode(f"{TRACKER_USER}:{settings['token']}".encode()).decode()
     routes = {
         "GET /rest/api/3/project/{key}": project,
         "GET /rest/api/3/search/jql": search,
+        "GET /rest/api/3/field": fields,
+        "GET /rest/api/3/serverInfo": about,
         "GET /rest/api/3/mypermissions": permissions,
     }
     refusal = {"message": "Client must be authenticated to access this resource."}
