@@ -259,23 +259,25 @@ def jira(admin_token: SecretStr, settings: Mapping[str, Any]) -> Starlette:
             "permissions": {name: {"key": name, "havePermission": may} for name, may in has.items()}
         }
 
-    async def fields(_: Request) -> Any:
-        return [{"id": "issuekey", "key": "issuekey", "name": "Key", "clauseNames": ["key"]}]
-
-    async def about(request: Request) -> Any:
-        numbers = {"version": "1001.0.0", "versionNumbers": [1001, 0, 0]}
-        return {"baseUrl": str(request.base_url), "deploymentType": "Cloud", **numbers}
-
     login = base64.b64encode(f"{TRACKER_USER}:{settings['token']}".encode()).decode()
     routes = {
         "GET /rest/api/3/project/{key}": project,
         "GET /rest/api/3/search/jql": search,
-        "GET /rest/api/3/field": fields,
-        "GET /rest/api/3/serverInfo": about,
+        "GET /rest/api/3/field": _fields,
+        "GET /rest/api/3/serverInfo": _about,
         "GET /rest/api/3/mypermissions": permissions,
     }
     refusal = {"message": "Client must be authenticated to access this resource."}
     return facts.app(routes, Login(f"Basic {login}", refusal))
+
+
+async def _fields(_: Request) -> Any:
+    return [{"id": "issuekey", "key": "issuekey", "name": "Key", "clauseNames": ["key"]}]
+
+
+async def _about(request: Request) -> Any:
+    numbers = {"version": "1001.0.0", "versionNumbers": [1001, 0, 0]}
+    return {"baseUrl": str(request.base_url), "deploymentType": "Cloud", **numbers}
 
 
 class StagingState(State):
