@@ -24,6 +24,7 @@ from environments.yaml_file import ConfigurationError, RequestError
 from gates.cli import asking
 from gates.cli.streams import teller
 from gates.decide import statements as rules
+from gates.decide.catalogue import APPROVALS
 from gates.decide.history import ONE_DEPLOYMENT
 from gates.decide.outcome import (
     EXIT_CONFIGURATION,
@@ -48,7 +49,6 @@ from steps.kit.request import release_of
 from steps.kit.statements import Asking, keys_of, receive
 from steps.kit.statements import asking as read_statements
 
-APPROVALS = ("T1-GONOGO-5", "T1-GONOGO-6", "T1-GONOGO-7", "T1-GONOGO-8", "T1-GONOGO-9")
 _SSH = pathlib.Path("~/.ssh").expanduser()
 _AGENT_SECONDS = 5.0
 

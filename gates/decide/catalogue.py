@@ -21,6 +21,7 @@ EVERY_PHASE = "phase"
 """The `when` of a row that every phase of the deployment asks."""
 TRIGGER = "trigger"
 """The `when` of a row that `gate watch` asks: a condition over time."""
+APPROVALS = ("T1-GONOGO-5", "T1-GONOGO-6", "T1-GONOGO-7", "T1-GONOGO-8", "T1-GONOGO-9")
 COMPUTED = ("T1-GONOGO-2", "T1-GONOGO-4")
 """What is computed from the results of all other items of a run, and so runs after them."""
 _ALLOWED = {

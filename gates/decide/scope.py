@@ -25,10 +25,6 @@ BEFORE_THE_SWITCH = ("1", "2", "3.1", "3.2")
 MIXED = "deploying, traffic is being switched"
 _LAST_WINDOW = tuple(WINDOWS)[-1]
 _PHASE = re.compile(r"([1-7])(?:\.([1-9]))?")
-INFRASTRUCTURE_ONLY = (
-    "Only the infrastructure items of the countdown are asked so far. What people and QA attest is "
-    "not: GO here is not GO for the whole countdown."
-)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -162,7 +158,6 @@ class PreDeploy(Gate):
     """What a hotfix does afterwards."""
 
     name = "pre-deploy"
-    remarks = (INFRASTRUCTURE_ONLY,)
 
     @property
     def asked(self) -> Mapping[str, str | None]:

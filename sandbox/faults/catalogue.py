@@ -9,6 +9,7 @@ from typing import Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field
 
+from gates.decide.catalogue import APPROVALS, COMPUTED
 from sandbox.core import CHECKOUT
 
 AREAS = (
@@ -85,7 +86,14 @@ def outcomes(checks: Sequence[Mapping[str, Any]]) -> dict[str, str]:
 
 
 def expected(fault: Fault, check: str) -> str:
-    """Return what a check must come out as under a fault: PASS unless the fault names it."""
+    """Return what a check must come out as under a fault: PASS unless the fault names it.
+
+    What is computed from the others follows from what the fault names of them.
+    """
+    if check in COMPUTED:
+        of = APPROVALS if check == COMPUTED[1] else fault.listed
+        worst = "FAIL" if {*fault.fail} & {*of} else "INCONCLUSIVE"
+        return worst if fault.listed & {*of} else "PASS"
     if check in fault.fail:
         return "FAIL"
     if check in fault.error:

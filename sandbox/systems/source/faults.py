@@ -49,9 +49,11 @@ def _late(folder: Path) -> str:
 
 
 async def source_described(it: Breakage, named: Mapping[str, Any]) -> None:
-    """Have the next environment file describe the source otherwise."""
-    it.undo(it.layout.source.unlink, missing_ok=True)
-    write_private(it.layout.source, json.dumps(named))
+    """Have the next environment file describe the source otherwise, beside what other faults say of it."""
+    file = it.layout.source
+    before = json.loads(file.read_bytes()) if file.exists() else {}
+    it.undo(file.unlink, missing_ok=True)
+    write_private(file, json.dumps({**before, **named}))
 
 
 KINDS = (refs, source_described)

@@ -88,7 +88,9 @@ def sign_everything(
     An envelope for each role. Returns what was signed, by who.
     """
     made_by: dict[str, list[str]] = {}
-    rules = load_policy().statements.items
+    by_policy = load_policy().statements.items
+    # An approval of an emergency that lies ready would open a window for every deployment.
+    rules = {item: rule for item, rule in by_policy.items() if rule.needed != "emergency"}
     chain, approvers = chain_of(store, subject), (folder / APPROVERS).read_text()
     for who, (name, roles) in PEOPLE.items():
         for role in roles:
