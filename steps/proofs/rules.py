@@ -365,6 +365,9 @@ def _otherwise(wanted: RunWanted, verdict: Verdict, release: str) -> Iterator[st
         yield f"without {', '.join(map(shown, verdict.other_regions))}"
     if verdict.time_scale != 1:
         yield "with shortened times"
+    if verdict.waivers:
+        # Whoever waived it there did not waive it here.
+        yield f"with {', '.join(one.check for one in verdict.waivers)} waived"
 
 
 def _asks(wanted: RunWanted, verdict: Verdict) -> bool:

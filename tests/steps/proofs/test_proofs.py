@@ -17,7 +17,7 @@ import pytest
 
 from environments.store import Folder, Store
 from gates.decide.outcome import Outcome
-from gates.decide.statements import Subject
+from gates.decide.statements import Subject, Waiver
 from sandbox.core.layout import PREVIOUS, RELEASE
 from sandbox.faults.catalogue import Fault, expected, load
 from sandbox.systems.delivery.builds import REPOSITORIES, image_digest
@@ -195,6 +195,9 @@ BROWSERS = json.dumps(
 )
 
 
+WAIVER = Waiver("IV-PERF-1", Outcome.FAIL, NOW, "known", "UH-1", ("one", "another"))
+
+
 def staged(**changes: Any) -> str:
     return json.dumps({**STAGED, **changes})
 
@@ -268,6 +271,11 @@ ODD: dict[str, tuple[tuple[str, str], str | None, dict[str, Any]]] = {
     "an older catalogue": (
         ("T3-PREP-2", "staging-post-deploy.json"),
         staged(checks=STAGED["checks"][1:]),
+        {},
+    ),
+    "with a check waived there": (
+        ("T3-PREP-1", "staging-post-deploy.json"),
+        staged(waivers=[WAIVER.record()]),
         {},
     ),
     "with shortened times": (("T3-PREP-1", "staging-post-deploy.json"), staged(time_scale=60), {}),
