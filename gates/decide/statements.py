@@ -262,8 +262,9 @@ class Around:
     major: bool = False
     emergency: bool = False
     """Whether the deployment is outside of its windows."""
-    authors: frozenset[str] = frozenset()
-    """Of the release's commits, in one spelling; none where the environment has no source."""
+    authors: frozenset[str] | None = frozenset()
+    """Of the release's commits, in one spelling; none where the environment has no source, None where
+    it can't be read."""
     runner: str = ""
     """Who runs the gate, in one spelling; empty where nobody can be told."""
 
@@ -411,6 +412,8 @@ def self_signed(one: Signed, around: Around) -> str:
     """Return why somebody may not sign for what is their own, or nothing."""
     if around.runner and around.runner in one.accounts:
         return "is of who runs the gate; another one has to sign, or another one to run it"
+    if around.authors is None:
+        return "can't be told from one of who wrote the release: its commits can't be read"
     if around.authors and around.authors <= one.accounts:
         return "is of the only author of the release's commits; another one has to sign"
     return ""

@@ -6,33 +6,34 @@ import pathlib
 import tempfile
 
 import probes
+from environments.loader import Loaded
 from environments.release_file import Bound, read_release
 from environments.yaml_file import ConfigurationError
+from probes.observation import Deadline
 from steps.kit.asked import Asked, Unread
 from steps.kit.expect import expect
-from steps.kit.platform import Platform
 
 CLONE_SECONDS = 30.0
 """What a clone, or all pages of a forge, may take: many calls."""
 
 
-def authors(platform: Platform, release: Bound) -> frozenset[str]:
-    """Return the addresses of those who wrote the release's commits; none where that can't be read.
+def authors(loaded: Loaded, release: Bound) -> frozenset[str] | None:
+    """Return the addresses of those who wrote the release's commits; None where that can't be read.
 
-    Then the release's own checks can't be read either, so nothing goes on for it.
+    Nobody is known of an environment without a source.
     """
-    source, previous = platform.environment.settings.source, f"refs/tags/{release.file.previous}"
+    source, previous = loaded.settings.source, f"refs/tags/{release.file.previous}"
     if source is None:
         return frozenset()
-    deadline = platform.deadline.sooner(CLONE_SECONDS)
+    deadline = Deadline.after(CLONE_SECONDS)
     with tempfile.TemporaryDirectory(prefix="release-gate-") as folder:
-        place = probes.git.Place(platform.beside(source.repository), source.repository)
+        place = probes.git.Place(loaded.path.parent / source.repository, source.repository)
         if probes.git.is_address(source.repository):
             clone = pathlib.Path(folder) / "clone"
             cloned = probes.git.cloned(source.repository, clone, deadline=deadline).value
             place = cloned or place
         found = probes.git.authors(place, previous, release.commit, deadline=deadline).value
-    return frozenset() if found is None else found.addresses
+    return None if found is None or not found.addresses else found.addresses
 
 
 def described_release(asked: Asked) -> Bound:

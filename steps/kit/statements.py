@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import probes
 from environments.loader import Loaded, shown
-from environments.release_file import read_release
+from environments.release_file import Bound, read_release
 from environments.store import DamagedRecordError, Store, StoreError, digest_of, store_of
 from environments.yaml_file import ConfigurationError, parse, read_bytes, yaml_of
 from gates.decide import schedule
@@ -29,6 +29,7 @@ from gates.decide.statements import (
     Absent,
     Around,
     Count,
+    Kind,
     Ledger,
     Overridden,
     Receipt,
@@ -64,8 +65,7 @@ class Books:
     approvers: Approvers
     text: str
     """The approvers file, as it is now."""
-    major: bool
-    planned_start: dt.datetime
+    release: Bound
 
     @classmethod
     def of(cls, loaded: Loaded, release: Release) -> Books:
@@ -84,8 +84,7 @@ class Books:
             subject=subject,
             approvers=approvers,
             text=text,
-            major=bound.file.kind == "major",
-            planned_start=bound.file.planned_start,
+            release=bound,
         )
 
     def ledger(self, now: dt.datetime) -> Ledger:
@@ -216,15 +215,31 @@ def asking(loaded: Loaded, policy: Policy, release: Release, phase: int | None =
 
     Raises ConfigurationError, StoreError.
     """
-    books, now = Books.of(loaded, release), utc_now()
+    books = Books.of(loaded, release)
+    return _asking(loaded, policy, books, books.ledger(utc_now()), phase)
+
+
+def _asking(
+    loaded: Loaded, policy: Policy, books: Books, ledger: Ledger, phase: int | None
+) -> Asking:
+    now = utc_now()
     around = Around(
         now=now,
-        major=books.major,
-        emergency=is_emergency(loaded, now if phase else max(now, books.planned_start)),
-        authors=frozenset(),
+        major=books.release.file.kind == "major",
+        emergency=is_emergency(
+            loaded, now if phase else max(now, books.release.file.planned_start)
+        ),
+        authors=_authors(loaded, books.release) if ledger.signed else frozenset(),
         runner=runner(),
     )
-    return Asking(books, books.ledger(now), around, policy.statements.items)
+    return Asking(books, ledger, around, policy.statements.items)
+
+
+def _authors(loaded: Loaded, release: Bound) -> frozenset[str] | None:
+    # Imported late: the gate that starts the checks seldom needs it, and its library takes time.
+    from steps.kit.release import authors  # noqa: PLC0415 - see above
+
+    return authors(loaded, release)
 
 
 def by_people(
@@ -234,9 +249,13 @@ def by_people(
     if loaded.settings.statements is None:
         return (), {}
     try:
-        found = asking(loaded, policy, release)
+        books = Books.of(loaded, release)
+        ledger = books.ledger(utc_now())
     except (ConfigurationError, StoreError):
         return (), {}
+    if all(one.statement.kind is Kind.ATTEST for one in ledger.signed):
+        return (), {}  # so the gate seldom has to ask who wrote the release
+    found = _asking(loaded, policy, books, ledger, None)
     waive, decide = policy.statements.waivers, policy.statements.decide
     return (
         rules.waivers(found.ledger, waive, found.around) if waive is not None else (),

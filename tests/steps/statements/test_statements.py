@@ -8,6 +8,7 @@ import datetime as dt
 import json
 import pathlib
 import re
+import subprocess
 from collections.abc import Callable
 from typing import Any
 
@@ -428,3 +429,54 @@ def test_the_doctor_names_what_nobody_can_sign(scene: Scene) -> None:
     assert soon == "WARN: the last key of Vera Ito ends within two weeks"
     scene.approvers.write_text("schema: 1")
     assert "people: is missing" in doctor(scene)[0]
+
+
+AUTHOR, OTHER = f"{WHO}@unifiedhealth.example", "somebody@else.example"
+
+
+def written_by(scene: Scene, *authors: str) -> None:
+    """Make the repository of a release that these wrote, after one of somebody else's."""
+    repository = scene.folder / "repository"
+    repository.mkdir()
+
+    def git(*arguments: str, mail: str = "before@unifiedhealth.example") -> str:
+        who = ("-c", "user.name=N", "-c", f"user.email={mail}")
+        done = subprocess.run(
+            ["git", "-C", str(repository), *who, *arguments],  # noqa: S607 - whichever git there is
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        return done.stdout.strip()
+
+    git("init", "-q")
+    git("commit", "-q", "--allow-empty", "-m", "before")
+    git("tag", "v1.1.0")
+    for author in authors:
+        git("commit", "-q", "--allow-empty", "-m", "change", mail=author)
+    scene.release["commit"] = git("rev-parse", "HEAD")
+    scene.sections["source"] = {"repository": "repository"}
+    scene.write()
+
+
+@cases(
+    "authors said",
+    {
+        "alone": ((AUTHOR.upper(),), "is of the only author of the release's commits"),
+        "with another one": ((AUTHOR, OTHER), ""),
+        "not at all": ((OTHER,), ""),
+        "nobody knows": ((), "its commits can't be read"),
+    },
+)
+def test_who_alone_wrote_a_release_neither_approves_nor_waives_it(
+    scene: Scene, authors: tuple[str, ...], said: str
+) -> None:
+    written_by(scene, *authors)
+    signed(scene)
+    check = judged(ITEM, scene.platform)
+    assert check.outcome("eu") is (Outcome.INCONCLUSIVE if said else Outcome.PASS)
+    assert said in told(check)[0]
+    scene.person("emil.haas", accounts=[AUTHOR])
+    scene.person(WHO, accounts=[])
+    waive(scene, *TWO)
+    assert (OPEN in waived(scene)) is (not said)
