@@ -62,7 +62,7 @@ _SECRETS, _TRAFFIC, _SECTIONS = "secrets", "traffic", "sections"
 _MAY_BE_HERE = frozenset(
     {
         *(_SECRETS, _SECTIONS, _TRAFFIC, SCENARIOS),
-        *("backups", "repository", "source", "evidence", "alert rules"),
+        *("approvers", "backups", "repository", "source", "evidence", "alert rules"),
     }
 )
 """Systems that may lie on this machine itself: finding them shows no network."""
