@@ -413,7 +413,7 @@ def self_signed(one: Signed, around: Around) -> str:
     if around.runner and around.runner in one.accounts:
         return "is of who runs the gate; another one has to sign, or another one to run it"
     if around.authors is None:
-        return "can't be told from one of who wrote the release: its commits can't be read"
+        return "may be of who wrote the release: its commits can't be read"
     if around.authors and around.authors <= one.accounts:
         return "is of the only author of the release's commits; another one has to sign"
     return ""

@@ -90,11 +90,13 @@ def _before_the_release(folder: pathlib.Path) -> Iterator[Walk]:
 def _steps() -> Iterator[object]:
     """Yield each gate as the walk comes to it, followed by its faults; then those of the later gates."""
     for gate in WALKED:
-        yield _step("walk", gate, ())
+        if gate != "pre-deploy":
+            yield _step("walk", gate, ())
         if gate in WITH_THE_WALK:
             yield from _batches("walk", gate)
     for gate in WALKED[len(WITH_THE_WALK) :]:
         yield from _batches("faults of the later gates", gate)
+    yield _step("the countdown", "pre-deploy", ())
 
 
 def _batches(group: str, gate: str) -> Iterator[object]:
