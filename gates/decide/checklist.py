@@ -123,11 +123,15 @@ def _newest(check: str, verdicts: Iterable[Verdict]) -> tuple[Verdict, CheckResu
 
 
 def of_verdict(verdict: Verdict) -> Checklist:
-    """Return what one run of the countdown says of the items that it asked."""
+    """Return what one run of the countdown says of the items that it asked; of another gate, nothing.
+
+    The windows are asked in every phase too: there they are no items of the countdown.
+    """
+    at = verdict.at
     items = tuple(
-        _found(Item(one.id, one.name, one.owner, verdict.at or "", None, OPEN), verdict, one)
+        _found(Item(one.id, one.name, one.owner, at, None, OPEN), verdict, one)
         for one in verdict.checks
-        if one.phase == "pre-deploy"
+        if at is not None and one.phase == "pre-deploy"
     )
     return Checklist(verdict.environment, verdict.release, None, items)
 

@@ -8,7 +8,7 @@ import datetime as dt
 from gates.decide.catalogue import Row
 from gates.decide.checklist import Checklist, all_items, of_verdict
 from gates.decide.verdict import Verdict
-from reports import writers
+from reports import sign_off, writers
 from tests.golden import Said
 from tests.reports import verdicts
 
@@ -64,3 +64,9 @@ def test_what_did_not_run_is_missing_and_what_nobody_asked_too() -> None:
 def test_only_items_of_the_countdown_are_listed() -> None:
     assert of_verdict(verdicts.go()).items == ()
     assert len(of_verdict(countdown(verdicts.go())).items) == len(verdicts.go().checks)
+
+
+def test_the_windows_that_a_phase_asks_are_no_items_of_its_page() -> None:
+    phase = dataclasses.replace(countdown(verdicts.go()), gate="phase", phase="1", at=None)
+    assert of_verdict(phase).items == ()
+    assert "The countdown by owner" not in sign_off.render(phase)
