@@ -182,7 +182,8 @@ def _phases_before(gate: str) -> int:
 
 def test_every_check_of_the_phases_is_failed_by_some_fault_or_by_its_phase_not_done() -> None:
     failed = {check for fault in FAULTS for check in fault.fail}
-    assert failed >= CHECKS & (TRUE_BEFORE | SLOW)
+    signed = {row.id for row in ROWS if row.applies_if == "environment:statements"}
+    assert failed >= CHECKS & (TRUE_BEFORE | SLOW) - signed
 
 
 def test_every_check_that_a_fault_lists_is_asked_by_its_gate() -> None:
