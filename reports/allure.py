@@ -74,15 +74,27 @@ def settings() -> dict[str, Any]:
 def attached(verdict: Verdict, run_dir: pathlib.Path) -> dict[str, pathlib.Path]:
     """Return the pictures and traces of a run's own folder by their names among Allure's files."""
     own = run_dir.resolve()
-    every = (one for suite in verdict.suites for one in suite.attachments)
-    found = {_source(one): (own / one.file).resolve() for one in every}
+    found = {
+        _source(one, region): (own / one.file).resolve()
+        for suite in verdict.suites
+        for region in suite.regions
+        for one in _of_region(suite, region)
+    }
     return {
         name: path for name, path in found.items() if path.is_relative_to(own) and path.is_file()
     }
 
 
-def _source(attachment: Attached) -> str:
-    return f"{_digest(attachment.file)}-attachment{pathlib.PurePosixPath(attachment.file).suffix}"
+def _of_region(suite: Suite, region: str) -> list[Attached]:
+    """Return what was taken in a region, as its name says, or in all of them."""
+    named = {one.name: set(suite.regions) & set(one.name.split()) for one in suite.attachments}
+    return [one for one in suite.attachments if region in (named[one.name] or {region})]
+
+
+def _source(attachment: Attached, region: str) -> str:
+    # Of a file that several results name, Allure shows it in one and calls it missed in the others.
+    suffix = pathlib.PurePosixPath(attachment.file).suffix
+    return f"{_digest(attachment.file, region)}-attachment{suffix}"
 
 
 def _json(result: TestResult) -> str:
@@ -122,8 +134,8 @@ def _attachments(
 ) -> Iterator[Attachment]:
     # A joined run's pictures lie in the folders of the runs that it was made of.
     for suite in () if verdict.joined else suites:
-        for one in suite.attachments:
-            yield Attachment(one.name, _source(one), one.media_type)
+        for one in _of_region(suite, region):
+            yield Attachment(one.name, _source(one, region), one.media_type)
     if _seen(check, region):
         yield Attachment("what was observed", _evidence(verdict, check, region), "application/json")
 

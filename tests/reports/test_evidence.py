@@ -234,6 +234,38 @@ def test_a_picture_is_attached_to_its_check_in_allure(tmp_path: pathlib.Path) ->
     }
 
 
+def test_no_two_results_name_one_file_which_allure_would_show_in_one_alone(
+    tmp_path: pathlib.Path,
+) -> None:
+    named = ("CT-READ-1 eu chromium", "CT-READ-1 us chromium", "of both")
+    (tmp_path / "evidence").mkdir()
+    for name in named:
+        (tmp_path / "evidence" / f"{name}.png").write_bytes(name.encode())
+    pictures = (
+        Attachment(name=name, file=f"evidence/{name}.png", media_type="image/png") for name in named
+    )
+    suite = a_suite("CT-READ-1", regions=("eu", "us"), attachments=tuple(pictures))
+    writers.write_all(tmp_path, verdict_of(suite, FULL).record())
+    results = [json.loads(one.read_text()) for one in tmp_path.glob("allure-results/*-result.json")]
+    shown = {
+        one["name"].partition(":")[0]: [
+            (tmp_path / "allure-results" / each["source"]).read_text()
+            for each in one.get("attachments", ())
+            if each["type"] == "image/png"
+        ]
+        for one in results
+    }
+    assert shown["CT-READ-1 eu"] == ["CT-READ-1 eu chromium", "of both"]
+    assert shown["CT-READ-1 us"] == ["CT-READ-1 us chromium", "of both"]
+    sources = [
+        each["source"]
+        for one in results
+        for each in one.get("attachments", ())
+        if each["type"] == "image/png"
+    ]
+    assert len(sources) == len(set(sources))
+
+
 @pytest.mark.parametrize(
     ("check", "kind"),
     [
