@@ -50,10 +50,3 @@ class TriggersPolicy(Section):
         twice = doubled([one.check for one in self.watched])
         if twice:
             yield f"two triggers for {', '.join(twice)}; keep one of each"
-
-    def of(self, check: str) -> Trigger:
-        """Return the trigger of a check; raises LookupError when the policy has none."""
-        for trigger in self.watched:
-            if trigger.check == check:
-                return trigger
-        raise LookupError(f"the policy has no trigger for {check}")

@@ -75,10 +75,15 @@ def _resumed(arguments: argparse.Namespace) -> pathlib.Path | None:
     run = find(named)
     before = run.record()
     same = {"gate": Watch.name, "asked_as": arguments.env}
+    if arguments.release is not None:
+        same["release"] = f"v{arguments.release.removeprefix('v')}"
     if any(before.get(key) != value for key, value in same.items()):
+        what = " ".join(filter(None, (arguments.release, "on", arguments.env)))
         raise UnknownRunError(
-            f"--resume: {run.id} is not a watch of {arguments.env}; gate status names the last runs."
+            f"--resume: {run.id} is not a watch of {what}; gate status names the last runs."
         )
+    if before.get("state") not in ("interrupted", "incomplete"):
+        raise UnknownRunError(f"--resume: {run.id} was not stopped; begin a new watch.")
     return run.path / EVENTS
 
 

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from environments.store import digest_of
 from gates.decide.judgement import Judgement
 from probes.observation import utc_now
 from steps.cluster import clusters
@@ -30,44 +31,50 @@ class Confounders:
     """Flags, rollouts, scaling and configuration: how they were, and what differs since."""
 
     def __init__(self, platform: Platform) -> None:
+        self.before: dict[str, str] = {}
+        """Digests by region and name, as they were when the watch began."""
         self._platform = platform
-        self._before: dict[tuple[str, str], Any] = {}
         self._changes: dict[tuple[str, str], str] = {}
+        self._unread: dict[str, str] = {}
         self._looked_at = 0.0
 
     def look(self, *, last: bool) -> None:
         """Compare with how it was; at the beginning, once a minute and at the end."""
-        if self._before and not last and time.monotonic() - self._looked_at < EVERY_SECONDS:
+        first = not self.before
+        if not first and not last and time.monotonic() - self._looked_at < EVERY_SECONDS:
             return
         self._looked_at = time.monotonic()
-        for name, value in self._now():
-            if self._before.setdefault(name, value) != value:
-                self._changes.setdefault(name, f"{utc_now():%H:%M:%S}")
+        for section, read in _READ:
+            if section in self._platform.environment.sections:
+                try:
+                    self._compare(read(self._platform))
+                except (CannotCollectError, NotDescribedError) as exc:
+                    if first or last:
+                        self._unread[section] = str(exc)
+
+    def _compare(self, found: Facts) -> None:
+        for region, facts in found.items():
+            for name, value in _flat(facts):
+                digest = digest_of({"value": value})
+                if self.before.setdefault(f"{region}/{name}", digest) != digest:
+                    self._changes.setdefault((region, name), f"{utc_now():%H:%M:%S}")
 
     def judged(self, region: str) -> Iterator[Judgement]:
         """Yield what was changed in a region; by policy it leaves the watch undecided, or is shown alone."""
-        holds = self._platform.policy.triggers.confounders == "hold"
+        good = None if self._platform.policy.triggers.confounders == "hold" else True
+        clears = "a watch in which nothing is changed"
         for (where, what), at in self._changes.items():
             if where in (region, SHARED):
-                yield expect(
-                    None if holds else True,
-                    what,
+                found = (
                     f"{what} was changed while the release was watched (seen at {at} UTC), so what was "
-                    "measured is of more than the release",
-                    "a watch in which nothing is changed",
-                    rule=RULE,
+                    "measured is of more than the release"
                 )
-
-    def _now(self) -> Iterator[tuple[tuple[str, str], Any]]:
-        for section, read in _READ:
-            if section not in self._platform.environment.sections:
-                continue
-            try:
-                found = read(self._platform)
-            except (CannotCollectError, NotDescribedError):
-                continue  # whoever is asked about it says so; the next look compares again
-            for region, facts in found.items():
-                yield from (((region, name), value) for name, value in _flat(facts))
+                yield expect(good, what, found, clears, rule=RULE)
+        for section, why in self._unread.items():
+            found = (
+                f"whether {section} were changed while the release was watched is not known: {why}"
+            )
+            yield expect(good, section, found, clears, rule=RULE)
 
 
 def _flat(facts: Facts) -> Iterator[tuple[str, Any]]:

@@ -65,29 +65,46 @@ def judge(watched: Watched, ended: Ended) -> Judgement:
 
 def _came_to(watched: Watched, ended: Ended) -> tuple[bool | None, str, str]:
     """Return whether it is good, what is said of it, and what clears it."""
-    state, wanted = watched.state, age(ended.wanted_seconds)
-    if state.fired_at is not None:
+    if watched.state.fired_at is not None:
         return False, f": {_fired(watched)}", "the release taken back"
+    open_ = _unseen(watched) or _too_short(watched, ended)
+    if open_ is not None:
+        return None, *open_
+    worst = "" if watched.worst is None else f", {watched.worst:.2%} at most"
+    return True, f": {watched.evaluations} evaluations in {age(ended.wanted_seconds)}{worst}", ""
+
+
+def _unseen(watched: Watched) -> tuple[str, str] | None:
+    """Return what is said, and what clears it, where it may have fired, or may be about to."""
+    state, why = watched.state, watched.unanswered_why
     if state.undecided_since is not None:
         since = _clock_time(state.undecided_since)
-        found = f" could not be watched without a gap since {since} UTC: {watched.unanswered_why}"
-        return None, found, "a watch without a gap"
-    if state.pending_since is not None:
-        lasted = age((state.at or 0.0) - state.pending_since)
-        found = (
-            f": {watched.last}, bad for {lasted} when the watch ended; it asks for a rollback "
-            f"after {age(watched.clock.for_seconds)}"
+        return (
+            f" could not be watched without a gap since {since} UTC: {why}",
+            "a watch without a gap",
         )
-        return None, found, "a watch that goes on"
+    if state.pending_since is not None:
+        found = (
+            f": {watched.last}, bad for {age((state.at or 0.0) - state.pending_since)} when the watch "
+            f"ended; it asks for a rollback after {age(watched.clock.for_seconds)}"
+        )
+        return found, "a watch that goes on"
+    if state.unanswered_since is not None:
+        since = _clock_time(state.unanswered_since)
+        return f" is not known since {since} UTC: {why}", "a watch that ends with an answer"
+    return None
+
+
+def _too_short(watched: Watched, ended: Ended) -> tuple[str, str] | None:
+    """Return what is said, and what clears it, of a watch that ended early, or could never have fired."""
+    wanted, lasts = age(ended.wanted_seconds), watched.clock.for_seconds
+    if ended.wanted_seconds < lasts:
+        found = f" asks for a rollback after {age(lasts)}, so a watch of {wanted} can't see it"
+        return found, f"a watch of {age(lasts)} or longer"
     if ended.seconds < ended.wanted_seconds:
         why = f"as {ended.by} fired" if ended.by else "as it was stopped"
-        return (
-            None,
-            f" was watched for {age(ended.seconds)} of {wanted}, {why}",
-            f"a watch of {wanted}",
-        )
-    worst = "" if watched.worst is None else f", {watched.worst:.2%} at most"
-    return True, f": {watched.evaluations} evaluations in {wanted}{worst}", ""
+        return f" was watched for {age(ended.seconds)} of {wanted}, {why}", f"a watch of {wanted}"
+    return None
 
 
 def _fired(watched: Watched) -> str:

@@ -45,6 +45,8 @@ class Track:
         self.clock = clock
         self.condition = condition
         self.state = State()
+        self.seen_until = 0.0
+        """The last time that was evaluated."""
         self._settled = State()
         self._open: tuple[Seen, ...] = ()
         self._evaluations = self._unanswered = 0
@@ -126,7 +128,7 @@ class Track:
                 self._first_bad = one.words
             if one.holds is None and not (self._why and self.state.undecided_since):
                 self._why = one.words
-        self._last = self._open[-1].words
+        self._last, self.seen_until = self._open[-1].words, self._open[-1].at
 
 
 def _is_open(seen: Seen) -> bool:
@@ -168,8 +170,10 @@ class Watch:
             watch.resume(run.platform.resumed)
         else:
             watch.wait_until_ready()
-        run.events.write(BEGAN, began=watch._began, wanted_seconds=watch._wanted)
+        began = {"began": watch._began, "wanted_seconds": watch._wanted}
+        run.events.write(BEGAN, **began, before=watch._confounders.before)
         with concurrent.futures.ThreadPoolExecutor(AT_ONCE) as pool:
+            watch.evaluate(pool)  # once at least: what an earlier watch saw is no answer of today
             while watch.goes_on():
                 watch.evaluate(pool)
         return watch
@@ -190,12 +194,13 @@ class Watch:
             event = event_of(line) or {}
             if event.get("event") == BEGAN:
                 self._began, self._wanted = event["began"], event["wanted_seconds"]
+                self._confounders.before.update(event["before"])
             elif event.get("event") == EVENT:
                 track = self._tracks.get((event["check"], event["region"], event["subject"]))
                 seen = Seen(**{name: event[name] for name in Seen.__slots__})
                 if track is not None:
                     track.take([seen])
-                self._done = max(self._done, round((seen.at - self._began) / self._every))
+        self._done = max(map(self._evaluated, self._tracks.values()), default=0)
         self.ended = rules.Ended(self._wanted, self._done * self._every)
 
     def wait_until_ready(self) -> None:
@@ -223,14 +228,23 @@ class Watch:
         due = max(self._done + 1, math.floor((time.time() - began) / every))
         pause(began + due * every - time.time())
         self._run.lease.renew()
-        times = [began + number * every for number in range(self._done + 1, due + 1)]
-        looks = [(track, pool.submit(track.look, times)) for track in self._tracks.values()]
+        looks = []
+        for track in self._tracks.values():
+            # A watch that was killed between two lines left some conditions behind the others.
+            times = [
+                began + number * every for number in range(self._evaluated(track) + 1, due + 1)
+            ]
+            looks.append((track, pool.submit(track.look, times)))
         for track, look in looks:
             self._note(track, look.result())
         self._done = due
         self._confounders.look(last=due * every >= self._wanted)
         fired = [key[0] for key, track in self._tracks.items() if track.state.fired_at is not None]
         self.ended = rules.Ended(self._wanted, due * every, fired[0] if fired else "")
+
+    def _evaluated(self, track: Track) -> int:
+        """Return how many times of the schedule a condition has behind it."""
+        return max(0, round((track.seen_until - self._began) / self._every))
 
     def _note(self, track: Track, seen: Iterable[Seen]) -> None:
         """Write each evaluation down before the next is made, and what the screen shows of the newest."""
@@ -259,6 +273,9 @@ class Watch:
                 for (check, where, _), track in self._tracks.items()
                 if (check, where) == (asked.check.id, region)
             ]
+            if not seen:
+                where = asked.platform.policy_folder
+                raise NotDescribedError(f"{where} lacks a trigger for {asked.check.id}; add it")
             fired = [one for one in seen if one.state.fired_at is not None]
             asked.check.judge(region, *(rules.judge(one, self.ended) for one in fired or seen))
             asked.check.judge(region, *self._confounders.judged(region))

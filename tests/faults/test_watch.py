@@ -22,7 +22,7 @@ def test_a_fault_ends_the_watch_by_its_own_trigger(
 ) -> None:
     fault = FAULTS.get(name)
     with applied(platform, [name] if fault else []):
-        read = run_checks(platform, tmp_path, CHECKS, watch_seconds=SECONDS if fault else 5)
+        read = run_checks(platform, tmp_path, CHECKS, watch_seconds=SECONDS if fault else 11)
     wanted = {one: catalogue.expected(fault, one) if fault else "PASS" for one in CHECKS}
     assert found(read, CHECKS) == wanted, said(read)
     assert folded(read, CHECKS).decision.value == (fault.decision if fault else "GO")

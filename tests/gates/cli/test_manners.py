@@ -158,3 +158,24 @@ def test_pruning_removes_what_is_old_and_nothing_that_is_needed(tmp_path: pathli
     young = dt.datetime.now(dt.UTC).strftime("%Y%m%dT%H%M%SZ-post-deploy-bbbbbb")
     a_run(tmp_path, young)
     assert young not in called("prune", "--out", str(tmp_path))[1]
+
+
+@cases(
+    "changed words",
+    {
+        "another gate's": ({"gate": "post-deploy"}, "is not a watch of 1.2.0 on local"),
+        "of another release": ({"release": "v1.1.0"}, "is not a watch of 1.2.0 on local"),
+        "of another environment": ({"asked_as": "prod"}, "is not a watch of 1.2.0 on local"),
+        "one that ended": ({"state": "complete"}, "was not stopped; begin a new watch"),
+    },
+)
+def test_only_a_stopped_watch_of_the_same_release_is_resumed(
+    tmp_path: pathlib.Path, changed: dict[str, str], words: str
+) -> None:
+    stopped = {"gate": "watch", "asked_as": "local", "release": "v1.2.0", "state": "interrupted"}
+    run = tmp_path / "20261123T011500Z-watch-abcdef"
+    run.mkdir()
+    (run / "verdict.json").write_text(json.dumps(stopped | changed))
+    asked = ("watch", "--env", "local", "--release", "1.2.0", "--resume", str(run))
+    code, said = called(*asked)
+    assert (code, words in said) == (64, True), said

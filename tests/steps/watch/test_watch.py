@@ -4,15 +4,24 @@ from __future__ import annotations
 
 import dataclasses
 import pathlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
+import pytest
+
+from gates.decide.outcome import Outcome
 from gates.decide.trigger import Clock
 from probes.observation import Deadline
 from settings.triggers import TriggersPolicy
+from steps.kit.asked import Asked
+from steps.kit.baseline import SHARED, CannotCollectError
+from steps.kit.check import Check
+from steps.kit.platform import NotDescribedError, Platform
 from steps.kit.request import EVENTS
-from steps.watch import rules
+from steps.watch import confounders, rules
 from steps.watch.asking import Seen
-from steps.watch.watching import Track, Watch
+from steps.watch.confounders import Confounders
+from steps.watch.watching import EVENT, Track, Watch
 from tests.golden import Said
 from tests.probes.servers import Behaviour, closed_port
 from tests.steps import scenarios
@@ -78,6 +87,8 @@ def looked(condition: Scripted, *, missed: frozenset[int] = frozenset()) -> Trac
         ),
         "a gap that turns out bad": (Scripted("....????.x", later="....xxxx.x"), ENDED),
         "bad for long enough, by too few events": (Scripted("....xxxx..", proved=False), ENDED),
+        "a short gap at its end": (Scripted(".........?"), ENDED),
+        "shorter than what asks for a rollback": (Scripted(".."), rules.Ended(2, 2)),
         "stopped": (Scripted("...."), rules.Ended(10, 4)),
         "ended by another one": (Scripted("...."), rules.Ended(10, 4, "TRIG-5")),
     },
@@ -143,3 +154,62 @@ def test_a_watch_goes_on_where_another_one_was_stopped(tmp_path: pathlib.Path) -
     assert first.ended.by == ""
     assert (watch.ended.wanted_seconds, watch.ended.by) == (9.0, "TRIG-5")
     assert watch.ended.seconds > first.ended.seconds
+
+
+def test_a_watch_that_was_killed_between_two_lines_asks_again_what_one_condition_lacks(
+    tmp_path: pathlib.Path,
+) -> None:
+    with moody() as api, moody() as web:
+        platform = a_platform(tmp_path, {"eu": api.url, "us": web.url}, policy=POLICY)
+        platform = dataclasses.replace(platform, watch_seconds=9.0)
+        stopped = dataclasses.replace(platform, deadline=Deadline.after(0.25))
+        with scenarios.a_run(stopped, tmp_path) as run:
+            Watch.of(run)
+        lines = (tmp_path / EVENTS).read_text().splitlines(keepends=True)
+        of_us = [one for one in lines if EVENT in one and '"us"' in one]
+        before = tmp_path / "before.jsonl"
+        before.write_text("".join(one for one in lines if one not in of_us[1:]))
+        (tmp_path / EVENTS).unlink()
+        again = dataclasses.replace(stopped, deadline=Deadline.after(1.0), resumed=before)
+        with scenarios.a_run(again, tmp_path) as run:
+            watch = Watch.of(run)
+            check = Check("TRIG-5", platform.regions)
+            watch.judge(Asked(again, check, platform.regions))
+    eu, us = (scenarios.all_of(check, region)[0].data for region in platform.regions)
+    assert us["evaluations"] == eu["evaluations"]
+    lost = sum('"holds": null' not in one for one in of_us[1:])
+    assert us["without_an_answer"] - eu["without_an_answer"] == lost > 0
+
+
+def test_a_trigger_that_the_policy_lacks_is_not_watched_and_not_good(
+    tmp_path: pathlib.Path,
+) -> None:
+    policy = POLICY.model_copy(update={"triggers": TriggersPolicy(every="100ms", gap="300ms")})
+    with moody() as api, pytest.raises(NotDescribedError, match="lacks a trigger for TRIG-5; add"):
+        scenarios.judged("TRIG-5", a_platform(tmp_path, {"eu": api.url}, policy=policy))
+
+
+@pytest.mark.parametrize(("policy", "good"), [("hold", None), ("show", True)])
+def test_what_was_changed_or_could_not_be_read_leaves_a_watch_undecided(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch, policy: str, *, good: bool | None
+) -> None:
+    said = iter([{SHARED: {"a": "on"}}, {SHARED: {"a": "off"}}])
+    triggers = TriggersPolicy.model_validate({"confounders": policy})
+    platform = a_platform(
+        tmp_path, {"eu": "http://eu"}, policy=POLICY.model_copy(update={"triggers": triggers})
+    )
+    monkeypatch.setattr(type(platform.environment), "sections", {"flags", "kubernetes"})
+
+    def unread(_: Platform) -> Mapping[str, Any]:
+        raise CannotCollectError("the cluster of eu: connection refused")
+
+    monkeypatch.setattr(
+        confounders, "_READ", (("flags", lambda _: next(said)), ("kubernetes", unread))
+    )
+    seen = Confounders(platform)
+    seen.look(last=False)
+    seen.look(last=True)
+    found = [(one.outcome is Outcome.PASS, one.sentence) for one in seen.judged("eu")]
+    assert [passed for passed, _ in found] == [good is True] * 2
+    assert "flag a was changed while" in found[0][1]
+    assert "is not known: the cluster of eu: connection refused" in found[1][1]
