@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import pathlib
+from collections.abc import Iterable
 from typing import Self
 
 from environments.loader import PROJECT, shown
@@ -52,6 +54,19 @@ def _text(file: pathlib.Path) -> str:
         raise ConfigurationError(f"{shown(file)}: cannot be read: {exc.strerror}.") from exc
     except UnicodeDecodeError:
         raise ConfigurationError(f"{shown(file)}: cannot be read: it is not UTF-8 text.") from None
+
+
+def policy_digest(folder: pathlib.Path = POLICY) -> str:
+    """Return the SHA-256 of what is to be decided by."""
+    return digest_of_files(sorted(folder.glob("*.yaml")))
+
+
+def digest_of_files(paths: Iterable[pathlib.Path]) -> str:
+    """Return one SHA-256 of files, their names and contents."""
+    digest = hashlib.sha256()
+    for path in paths:
+        digest.update(path.name.encode() + b"\0" + path.read_bytes())
+    return digest.hexdigest()
 
 
 def load_policy(folder: pathlib.Path = POLICY) -> Policy:

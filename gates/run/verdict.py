@@ -5,7 +5,6 @@ from __future__ import annotations
 import collections
 import dataclasses
 import datetime as dt
-import hashlib
 import os
 import pathlib
 import platform
@@ -23,7 +22,7 @@ from gates.decide.plain_text import plain
 from gates.decide.scope import Gate
 from gates.decide.statements import Signature
 from gates.decide.verdict import SCHEMA, CheckResult, Finished, Result, Verdict
-from gates.load import ROOT, Checks
+from gates.load import ROOT, Checks, digest_of_files, policy_digest
 from gates.run.executor import executor
 from gates.run.lines import Lines
 from gates.run.manifest import Manifest, Scenario
@@ -157,7 +156,7 @@ def not_applicable_results(manifest: Manifest, regions: Iterable[str]) -> list[R
 def digests(checks: Checks) -> dict[str, str]:
     """Return the SHA-256 of what was to be decided by, and of what was required."""
     return {
-        "policy": _digest(sorted(checks.policy.glob("*.yaml"))),
+        "policy": policy_digest(checks.policy),
         "catalogue": catalogue_digest(checks),
     }
 
@@ -175,12 +174,12 @@ def catalogue_digest(checks: Checks) -> str:
     wanted = [*checks.features.rglob("*.csv"), *checks.features.rglob("*.feature")]
     if checks != Checks():
         wanted += checks.steps.glob("*.py")
-    return _digest(sorted(wanted))
+    return digest_of_files(sorted(wanted))
 
 
 def digest_of(path: pathlib.Path) -> str:
     """Return the SHA-256 of a file's content."""
-    return _digest([path])
+    return digest_of_files([path])
 
 
 def _check(
@@ -225,13 +224,6 @@ def _not_applicable(rule: str) -> Judgement:
     return Judgement(
         outcome=Outcome.NOT_APPLICABLE, rule="applies_if", subject="the check", sentence=rule
     )
-
-
-def _digest(paths: Iterable[pathlib.Path]) -> str:
-    digest = hashlib.sha256()
-    for path in paths:
-        digest.update(path.name.encode() + b"\0" + path.read_bytes())
-    return digest.hexdigest()
 
 
 def _commit() -> str | None:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from gates.decide.catalogue import Row
 from gates.decide.judgement import Judgement
 from gates.decide.scope import Phase, PostDeploy
-from gates.load import Checks, load_catalogue
+from gates.load import Checks, load_catalogue, policy_digest
 from settings.proofs import (
     InventoryWanted,
     LoadWanted,
@@ -69,12 +69,17 @@ def _judged(asked: Asked, read: Read) -> Iterator[Judgement]:
             yield from rules.suite(suite, found, release)
         case RunWanted() as run:
             tag = release if run.release == "this" else read.previous
-            yield from rules.run(run, found, _due(asked, run), tag, read.after)
+            policy = policy_digest(_checks(asked).policy)
+            yield from rules.run(run, found, _due(asked, run), tag, policy, read.after)
 
 
 def _due(asked: Asked, run: RunWanted) -> tuple[Row, ...]:
     """Return what the catalogue asks of such a run, as far as it applies here."""
-    rows = load_catalogue(Checks.of(asked.platform.environment.checks).features)
+    rows = load_catalogue(_checks(asked).features)
     gate = PostDeploy(run.asked) if run.gate == "post-deploy" else Phase.parse(run.asked)
     sections = asked.platform.environment.sections
     return tuple(row for row in gate.scope(rows, switched=True).rows if row.applies(sections))
+
+
+def _checks(asked: Asked) -> Checks:
+    return Checks.of(asked.platform.environment.checks)

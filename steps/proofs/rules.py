@@ -333,12 +333,16 @@ def run(
     found: Mapping[str, Verdict],
     due: Sequence[Row],
     release: str,
+    policy: str,
     after: Verdict | None,
 ) -> Iterator[Judgement]:
-    """Judge a run of a gate: what was asked, GO, whole, and every check that is due there."""
+    """Judge a run of a gate: what was asked, GO, whole, and every check that is due there.
+
+    `policy` is the digest of that which this run decides by: a laxer one there proves nothing here.
+    """
     for file, verdict in found.items():
         subject = f"{wanted.title}, {file}"
-        others = [*_otherwise(wanted, verdict, release)]
+        others = [*_otherwise(wanted, verdict, release, policy)]
         if others:
             sentence = f"{subject} is another run: {', '.join(others)}"
             clears = f"a run of {wanted.gate} {wanted.asked} of {release} on {wanted.environment}"
@@ -351,23 +355,22 @@ def run(
             yield _followed(subject, wanted.after, verdict, after)
 
 
-def _otherwise(wanted: RunWanted, verdict: Verdict, release: str) -> Iterator[str]:
+def _otherwise(wanted: RunWanted, verdict: Verdict, release: str, policy: str) -> Iterator[str]:
     """Yield what makes it another run than the wanted one."""
-    if verdict.release != release:
-        yield f"not of {release}"
-    if verdict.environment != wanted.environment:
-        yield f"not on {wanted.environment}"
-    if verdict.gate != wanted.gate or not _asks(wanted, verdict):
-        yield f"not of {wanted.gate} {wanted.asked}"
-    if verdict.only:
-        yield "of some checks alone"
-    if verdict.other_regions:
-        yield f"without {', '.join(map(shown, verdict.other_regions))}"
-    if verdict.time_scale != 1:
-        yield "with shortened times"
-    if verdict.waivers:
+    waived, left_out = (one.check for one in verdict.waivers), map(shown, verdict.other_regions)
+    same = {
+        f"not of {release}": verdict.release == release,
+        f"not on {wanted.environment}": verdict.environment == wanted.environment,
+        f"not of {wanted.gate} {wanted.asked}": verdict.gate == wanted.gate
+        and _asks(wanted, verdict),
+        "of some checks alone": not verdict.only,
+        f"without {', '.join(left_out)}": not verdict.other_regions,
+        "with shortened times": verdict.time_scale == 1,
+        "decided by another policy": verdict.digests.get("policy") == policy,
         # Whoever waived it there did not waive it here.
-        yield f"with {', '.join(one.check for one in verdict.waivers)} waived"
+        f"with {', '.join(waived)} waived": not verdict.waivers,
+    }
+    yield from (words for words, as_wanted in same.items() if not as_wanted)
 
 
 def _asks(wanted: RunWanted, verdict: Verdict) -> bool:

@@ -11,7 +11,7 @@ from gates.decide.judgement import Judgement
 from gates.decide.outcome import Outcome
 from gates.decide.scope import Gate, Phase, PostDeploy, Scope
 from gates.decide.verdict import SCHEMA, CheckResult, Result, Verdict
-from gates.load import load_catalogue, load_policy
+from gates.load import load_catalogue, load_policy, policy_digest
 from sandbox.core.layout import PREVIOUS, REGIONS, RELEASE
 
 if TYPE_CHECKING:
@@ -72,6 +72,7 @@ def _verdict(
         checks=tuple(_check(row, found[row.id], scope.stages[row.id]) for row in scope.rows),
         window=gate.asked["window"],
         phase=gate.asked["phase"],
+        digests={"policy": policy_digest()},
     )
     return verdict.record()
 

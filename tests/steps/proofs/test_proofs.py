@@ -278,6 +278,11 @@ ODD: dict[str, tuple[tuple[str, str], str | None, dict[str, Any]]] = {
         staged(waivers=[WAIVER.record()]),
         {},
     ),
+    "decided by another policy": (
+        ("T3-PREP-1", "staging-post-deploy.json"),
+        staged(digests={"policy": "of another day"}),
+        {},
+    ),
     "with shortened times": (("T3-PREP-1", "staging-post-deploy.json"), staged(time_scale=60), {}),
     "an empty bill of materials": (SBOM, EMPTY_SBOM, IMAGE),
     "of no image": (SBOM, EMPTY_SBOM, {}),
