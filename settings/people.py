@@ -11,7 +11,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
-from settings.sections import CheckId, HttpUrl, Name, Seconds, SecretReference, Section, Text
+from settings.sections import CheckId, HttpUrl, Name, Port, Seconds, SecretReference, Section, Text
 
 DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
@@ -33,13 +33,9 @@ class PagerDuty(Section):
     """Ids of the services that must take incidents."""
 
 
-class Notice(Section):
-    """A message by which an item of the countdown is done: whoever posts it has no other box to tick."""
+class Mailed(Section):
+    """A message by which an item of the countdown is done: whoever sends it has no other box to tick."""
 
-    channel: Text
-    """Its name, without #."""
-    channel_id: Annotated[str, Field(pattern=r"^[A-Z0-9]{1,20}$")]
-    """As at the end of the channel's link."""
     says: tuple[Text, ...] = Field(min_length=1)
     """What stands in the message, all of it, in any case; {release} is its tag, such as v1.2.0."""
     within: Annotated[Seconds, Field(gt=0, le=1_814_400)]
@@ -48,6 +44,32 @@ class Notice(Section):
     def _refusals(self) -> Iterator[str]:
         if not any("{release}" in one for one in self.says):
             yield "says must hold {release}, or the notice of another release would do"
+
+
+class Notice(Mailed):
+    """Such a message in a channel."""
+
+    channel: Text
+    """Its name, without #."""
+    channel_id: Annotated[str, Field(pattern=r"^[A-Z0-9]{1,20}$")]
+    """As at the end of the channel's link."""
+
+
+class Mail(Section):
+    """A mailbox that gets what is sent to everybody, read over IMAP with TLS."""
+
+    host: Text
+    """Of the IMAP server."""
+    port: Port = 993
+    """Where it speaks TLS from the first byte on."""
+    user: Text
+    """The gate's login."""
+    password: SecretReference
+    """Of that login."""
+    folder: Text = "INBOX"
+    """Where the messages lie; it is opened read-only, and subjects alone are read."""
+    notices: dict[CheckId, Mailed] = Field(min_length=1)
+    """By check, such as T7-CODE-7: found by the words of its subject."""
 
 
 class Slack(Section):
@@ -99,12 +121,19 @@ class People(Section):
     """The rota."""
     slack: Slack
     """The channels."""
+    mail: Mail | None = None
+    """The mailbox, where notices are sent by mail."""
     roles: tuple[Text, ...] = Field(min_length=1)
     """Every role that must have a person."""
     contacts: dict[str, Contact]
     """Role → who fills it."""
     ca_file: str | None = None
     """File of the authority that signs the services' certificates, where it is not a public one."""
+
+    def _refusals(self) -> Iterator[str]:
+        mailed = self.mail.notices if self.mail is not None else {}
+        if twice := sorted(self.slack.notices.keys() & mailed.keys()):
+            yield f"slack.notices and mail.notices both have {twice[0]}; keep one"
 
 
 class PeoplePolicy(Section):

@@ -11,6 +11,11 @@ Feature: The countdown as a whole
     When the results of this run's other items are read
     Then the approvals "T1-GONOGO-5, T1-GONOGO-6, T1-GONOGO-7, T1-GONOGO-8, T1-GONOGO-9" are all obtained
 
+  @T7-CODE-7
+  Scenario: The code freeze is announced
+    When the signed statements of the release are read
+    Then "T7-CODE-7" is posted where the environment says, or signed as the policy asks
+
   @T3-COMM-1
   Scenario: Stakeholders are notified of the deployment
     When the signed statements of the release are read

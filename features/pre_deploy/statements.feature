@@ -1,11 +1,6 @@
 Feature: What people have to say
   Runbook, Pre-Deployment Checklist: what can't be measured is signed by whoever answers for it.
 
-  @T7-CODE-7
-  Scenario: The code freeze is announced
-    When the signed statements of the release are read
-    Then "T7-CODE-7" is signed as the policy asks
-
   @T7-TEST-4
   Scenario: Penetration testing is completed
     When the signed statements of the release are read

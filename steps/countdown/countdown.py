@@ -1,21 +1,23 @@
-"""Items of the countdown that are computed from the others of the same run, and notices in Slack."""
+"""Items of the countdown that are computed from others of the same run, and notices in Slack or by mail."""
 
 from __future__ import annotations
 
 import datetime as dt
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 
 from pytest_bdd import parsers
 
 import probes
 from gates.decide.catalogue import COMPUTED
+from gates.decide.judgement import Judgement
 from gates.decide.outcome import Meaning, Outcome
 from gates.decide.verdict import FINISHED, Finished
 from gates.load import Checks, load_catalogue
-from probes.observation import Observation, utc_now
-from settings.people import Notice
+from probes.observation import Failure, utc_now
+from probes.slack import Messages
+from settings.people import Mailed, Notice
 from steps.countdown import rules
 from steps.kit.asked import Asked
 from steps.kit.failures import instrument_error
@@ -85,35 +87,49 @@ def _finished(run: Run) -> Iterable[Finished]:
 @then(parsers.parse('"{item}" is posted where the environment says, or signed as the policy asks'))
 def is_posted(asked: Asked, run: Run, item: str) -> None:
     people = asked.platform.environment.settings.people
-    notice = people.slack.notices.get(item) if people is not None else None
-    if notice is None:
+    posted = people.slack.notices.get(item) if people is not None else None
+    mailed = people.mail.notices.get(item) if people is not None and people.mail else None
+    if posted is not None:
+        place, pages = f"#{posted.channel}", partial(_posted, asked, posted)
+        asked.judge(_noticed(asked, posted, place, pages))
+    elif mailed is not None:
+        asked.judge(_noticed(asked, mailed, "the mailbox", partial(_mailed, asked)))
+    else:
         judge_signed(asked, run, item)
-        return
-    since = utc_now() - dt.timedelta(seconds=notice.within)
-    words = [one.replace("{release}", asked.platform.release.tag) for one in notice.says]
-    at = _posted_at(asked, notice, words, since)
-    asked.judge(rules.posted(notice.channel, words, at, since))
 
 
-def _posted_at(
-    asked: Asked, notice: Notice, words: Sequence[str], since: dt.datetime
-) -> dt.datetime | None:
-    """Return when a message was posted that holds all words, None where none is found; raises Unread."""
+def _noticed(
+    asked: Asked, wanted: Mailed, place: str, pages: Callable[[dt.datetime], Iterable[Messages]]
+) -> Judgement:
+    since = utc_now() - dt.timedelta(seconds=wanted.within)
+    words = [one.replace("{release}", asked.platform.release.tag) for one in wanted.says]
+    found = (one for page in pages(since) for one in page.messages)
+    at = next((one.at for one in found if rules.says(one.text, words)), None)
+    return rules.noticed(place, words, at, since)
+
+
+def _posted(asked: Asked, notice: Notice, since: dt.datetime) -> Iterator[Messages]:
+    """Yield the channel's messages, page by page; raises Unread."""
     page = ""
     for number in range(_MOST_PAGES):
-        ask = partial(_messages, asked, notice, since, page)
-        found = asked.read(f"messages {number}", ask, lambda _, why: instrument_error("Slack", why))
-        for message in found.messages:
-            if all(word.casefold() in message.text.casefold() for word in words):
-                return message.at
+        ask = partial(
+            probes.slack.messages,
+            *(watchers.slack(asked.platform), notice.channel_id, since, page),
+            deadline=asked.platform.call_deadline(),
+        )
+        found = asked.read(f"messages {number}", ask, partial(_unread, "Slack"))
+        yield found
         page = found.next_page
         if not page:
-            break
-    return None
+            return
 
 
-def _messages(
-    asked: Asked, notice: Notice, since: dt.datetime, page: str
-) -> Observation[probes.slack.Messages]:
-    target, deadline = watchers.slack(asked.platform), asked.platform.call_deadline()
-    return probes.slack.messages(target, notice.channel_id, since, page, deadline=deadline)
+def _mailed(asked: Asked, since: dt.datetime) -> Iterator[Messages]:
+    """Yield the messages of the mailbox; raises Unread."""
+    target, deadline = watchers.mail(asked.platform), asked.platform.call_deadline()
+    ask = partial(probes.mail.arrived, target, since, deadline=deadline)
+    yield asked.read("messages", ask, partial(_unread, "the mail server"))
+
+
+def _unread(instrument: str, _: object, why: Failure) -> Judgement:
+    return instrument_error(instrument, why)

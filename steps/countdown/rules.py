@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from collections.abc import Mapping, Sequence
 
 from gates.decide.judgement import Judgement
@@ -68,15 +69,21 @@ def _listed(names: Sequence[str]) -> str:
     return ", ".join(names[:_MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
 
 
-def posted(
-    channel: str, words: Sequence[str], at: dt.datetime | None, since: dt.datetime
+def says(text: str, words: Sequence[str]) -> bool:
+    """Tell whether all words stand in a text, in any case; v1.2.0 is not in one of v1.2.0-rc1 or v1.2.01."""
+    bounds = (rf"(?<![\w.-]){re.escape(word)}(?![\w-]|[.]\w)" for word in words)
+    return all(re.search(one, text, re.IGNORECASE) for one in bounds)
+
+
+def noticed(
+    place: str, words: Sequence[str], at: dt.datetime | None, since: dt.datetime
 ) -> Judgement:
-    """Judge that a notice stands in a channel; one that is not there is not done, and not bad."""
-    subject = f"the notice in #{channel}"
+    """Judge that a notice stands in a place; one that is not there is not done, and not bad."""
     said = " and ".join(f"“{one}”" for one in words)
     if at is None:
-        sentence = f"no message in #{channel} since {moment(since)} UTC says {said}"
+        sentence = f"no message in {place} since {moment(since)} UTC says {said}"
     else:
-        sentence = f"a message in #{channel} of {moment(at)} UTC says {said}"
-    clears = f"a message in #{channel} that says {said}"
-    return expect(True if at is not None else None, subject, sentence, clears, rule="notice")
+        sentence = f"a message in {place} of {moment(at)} UTC says {said}"
+    clears = f"a message in {place} that says {said}"
+    good = True if at is not None else None
+    return expect(good, f"the notice in {place}", sentence, clears, rule="notice")

@@ -8,7 +8,7 @@ import probes
 from probes.http import HttpTarget
 from settings.monitoring import Monitoring
 from settings.people import People
-from steps.kit.platform import Platform
+from steps.kit.platform import NotDescribedError, Platform
 
 
 def alertmanager(platform: Platform) -> HttpTarget:
@@ -43,3 +43,14 @@ def slack(platform: Platform) -> HttpTarget:
     section = platform.section(People)
     token = platform.environment.secret(section.slack.token)
     return probes.slack.target(section.slack.url, token, section.ca_file)
+
+
+def mail(platform: Platform) -> probes.mail.MailTarget:
+    """Return the mailbox of notices with the gate's login."""
+    section = platform.section(People)
+    if section.mail is None:
+        raise NotDescribedError("the environment lacks people.mail; add it")
+    mailbox, password = section.mail, platform.environment.secret(section.mail.password)
+    return probes.mail.MailTarget(
+        *(mailbox.host, mailbox.port, mailbox.user, password, mailbox.folder, section.ca_file)
+    )

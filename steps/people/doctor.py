@@ -1,4 +1,4 @@
-"""The doctor on the people behind a deployment: PagerDuty, Slack and calendars take the gate's tokens."""
+"""The doctor on people: PagerDuty, Slack, the mailbox and calendars take the gate's logins."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from steps.people import windows
 
 _PAGERDUTY = Keys("people.pagerduty.url", "people.ca_file", "people.pagerduty.token")
 _SLACK = Keys("people.slack.url", "people.ca_file", "people.slack.token")
+_MAIL = Keys("people.mail.host", "people.ca_file", "people.mail.password")
 _READ_ONLY = "its access level under Integrations, API Access Keys, must be Read-only"
 
 
@@ -28,6 +29,10 @@ def examine_people(subject: Subject, section: People) -> Iterator[Finding]:
     slack = System(subject, "Slack", None, _SLACK)
     slack.read(probes.slack.channels(watchers.slack(subject.platform), "", deadline=call()))
     yield slack.ok("the app's token lists channels")
+    if section.mail is not None:
+        server, now = System(subject, "the mail server", None, _MAIL), utc_now()
+        server.read(probes.mail.arrived(watchers.mail(subject.platform), now, deadline=call()))
+        yield server.ok("the mailbox can be read")
 
 
 def _schedules(rota: System, section: People) -> Iterator[Finding]:

@@ -18,6 +18,7 @@ from sandbox.systems.people import standins
 from steps.countdown import rules
 from steps.kit.platform import Platform
 from tests.golden import Said
+from tests.probes.mail_server import mailbox
 from tests.probes.servers import closed_port
 from tests.probes.standin_server import ADMIN, StandIn, listening
 from tests.steps.platforms import NOWHERE
@@ -161,6 +162,7 @@ def noticed(folder: pathlib.Path, url: str, says: str = "announcement", **change
         "nothing was ever posted": ({"posted": {"C2": []}}, {}),
         "of another release": ({"posted": {"C2": ["Deployment announcement: v1.1.0"]}}, {}),
         "too long ago": ({}, {"within": "2h"}),
+        "of a candidate": ({"posted": {"C2": ["Deployment announcement: v1.2.0-rc1"]}}, {}),
         "in a channel that is not there": ({}, {"channel_id": "C9"}),
     },
 )
@@ -185,3 +187,46 @@ def test_slack_that_is_down_proves_nothing_and_without_it_people_sign(
     scene.sign("rosa.keller", "T2H-TASK-8")
     after = told(judged("T2H-TASK-8", scene.platform))
     said([_TIMES.sub("…", one) for one in (*told(judged("T2H-TASK-8", down)), *before, *after)])
+
+
+def mailed(folder: pathlib.Path, port: int) -> Platform:
+    """Return a release whose code freeze is looked for by mail."""
+    scene = noticed(folder, NOWHERE.format(closed_port()))
+    (folder / "password").write_text("sëcret")
+    people = scene.sections["people"]
+    people["ca_file"] = f"{folder / 'ca.pem'}"
+    people["mail"] = {
+        "host": "localhost", "port": port,
+        "user": "gate@clinic.example", "password": f"file:{folder / 'password'}",
+        "notices": {"T7-CODE-7": {"says": ["code freeze", "{release}"], "within": "4h"}},
+    }  # fmt: skip
+    return scene.platform
+
+
+@cases(
+    "subject hours",
+    {
+        "it was sent": (b"Code freeze for v1.2.0", 1),
+        "of another release": (b"Code freeze for v1.1.0", 1),
+        "too long ago": (b"Code freeze for v1.2.0", 5),
+    },
+)
+def test_a_code_freeze_is_found_by_mail(
+    tmp_path: pathlib.Path, subject: bytes, hours: int, said: Said
+) -> None:
+    at = dt.datetime.now(dt.UTC) - dt.timedelta(hours=hours)
+    with mailbox(tmp_path, [(at, b"Subject: " + subject + b"\r\n\r\n")]) as port:
+        found = told(judged("T7-CODE-7", mailed(tmp_path, port)))
+    said([_TIMES.sub("…", one) for one in found])
+
+
+def test_a_mail_server_that_is_down_proves_nothing(tmp_path: pathlib.Path, said: Said) -> None:
+    with mailbox(tmp_path, []):
+        pass  # for its authority
+    port = closed_port()
+    said(
+        [
+            one.replace(str(port), "PORT")
+            for one in told(judged("T7-CODE-7", mailed(tmp_path, port)))
+        ]
+    )
