@@ -5,7 +5,9 @@ from __future__ import annotations
 import contextlib
 import datetime as dt
 import pathlib
+import socket
 import ssl
+import threading
 from collections.abc import Iterator, Sequence
 
 import trustme
@@ -42,7 +44,7 @@ def mailbox(
         b"LOGOUT": b"* BYE Logging out\r\n",
     }
 
-    def behave(connection: servers.socket.socket, over: servers.threading.Event) -> None:
+    def behave(connection: socket.socket, over: threading.Event) -> None:
         with connection.makefile("rb") as lines:
             connection.sendall(greeting)
             for line in lines:
