@@ -17,6 +17,7 @@ from prove import (
     decisions,
     documents,
     foreign,
+    forges,
     leaks,
     mutation,
     objectives,
@@ -40,6 +41,7 @@ PROOFS = (
     Proof(
         "documents", documents.PROMISE, documents.read_soon, share=2, at_least=documents.AT_LEAST
     ),
+    Proof("forges", forges.PROMISE, forges.read_or_refused, share=1, at_least=forges.AT_LEAST),
     Proof("parsers", parsers.PROMISE, parsers.refused_or_read, share=2, at_least=parsers.AT_LEAST),
     Proof("kubernetes", kubernetes.PROMISE, kubernetes.cases, share=1, at_least=kubernetes.CASES),
     Proof("mutation", mutation.PROMISE, mutation.noticed, share=1, at_least=mutation.MUTANTS),

@@ -101,7 +101,7 @@ def _wrong(one: Parser, content: bytes) -> str | None:
     """Return what is wrong with how a file was read."""
     begun, passed = time.process_time(), False
     try:
-        with _ended():
+        with ended():
             passed = one.read(content)
     except one.refuses:
         pass
@@ -113,7 +113,7 @@ def _wrong(one: Parser, content: bytes) -> str | None:
 
 
 @contextlib.contextmanager
-def _ended() -> Iterator[None]:
+def ended() -> Iterator[None]:
     """End what hangs, as a finding."""
 
     def over(_number: int, _frame: FrameType | None) -> None:

@@ -106,6 +106,8 @@ Feature: What people have to say
   Scenario: The emergency rollback plan is reviewed
     When the signed statements of the release are read
     Then "T1-FINAL-5" is signed as the policy asks
+    When the way back from the release is looked for
+    Then one method fits what the release changed and what is true now
 
   @T2H-TASK-1
   Scenario: The team is on the call
