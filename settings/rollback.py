@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import string
 from collections.abc import Iterator
 from typing import Annotated, Literal
@@ -112,6 +113,17 @@ class Level(Section):
     """Called at once where the incident is critical."""
 
 
+class Unattended(Section):
+    """The standing authorisation to carry a plan out without a person, of a release that is not major."""
+
+    authorised_by: Text
+    """Who answers for it, such as VP Engineering."""
+    until: dt.date
+    """The last day on which it holds; at most 92 days ahead, or it holds not at all."""
+    methods: tuple[Literal["feature flags", "kubernetes"], ...] = Field(min_length=1)
+    """A plan that goes another way, too, waits for a person."""
+
+
 class RollbackPolicy(Section):
     """gates/policy/rollback.yaml."""
 
@@ -124,6 +136,8 @@ class RollbackPolicy(Section):
     authority: Authority
     escalation: tuple[Level, ...] = Field(min_length=1)
     """In order of time."""
+    unattended: Unattended | None = None
+    """Left out: every rollback waits for a person."""
     steps: tuple[PlannedStep, ...] = Field(min_length=1)
     """In safe order; a plan takes those of its ways."""
 

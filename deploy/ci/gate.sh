@@ -47,5 +47,15 @@ if [ -n "${GITLAB_CI:-}" ]; then
   printf 'GATE_CODE=%s\nGATE_DECISION=%s\nGATE_RUN=%s\n' "$code" "$decision" "$run" >"$evidence/gate.env"
 fi
 [ -z "$run" ] || ${GATE:-gate} notify "$run" >&2
+if [ "$code:$decision:${UNATTENDED_ROLLBACK:-}" = 10:ROLLBACK:true ]; then
+  # The gate writes it only where its policy lets a rollback run without a person; the code stays 10.
+  if ! ${GATE:-gate} rollback script "$run" >"$GATE_OUT/rollback.sh"; then
+    printf 'gate.sh: not rolled back: a person decides\n' >&2
+  elif sh "$GATE_OUT/rollback.sh" >&2; then
+    printf 'gate.sh: rolled back without a person; verify it: gate post-rollback\n' >&2
+  else
+    printf 'gate.sh: the rollback broke off; a person goes on with it: %s\n' "$GATE_OUT/rollback.sh" >&2
+  fi
+fi
 printf 'gate.sh: %s\n' "$meaning" >&2
 exit "$code"

@@ -60,9 +60,9 @@ def add(command: argparse.ArgumentParser, name: str) -> None:
     ADDED[name](command)
 
 
-def _asking(parser: argparse.ArgumentParser) -> None:
+def _asking(parser: argparse.ArgumentParser, *, env: bool = True) -> None:
     # What is no release is refused by the run, which leaves a verdict that says so.
-    _scope(parser, "release under test, like v1.2.0; required except on local", str)
+    _scope(parser, "release under test, like v1.2.0; required except on local", str, env=env)
     parser.add_argument("--switched-at", help="when traffic went to the release, in UTC with a Z")
     parser.add_argument(
         "--only",
@@ -73,9 +73,15 @@ def _asking(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _scope(parser: argparse.ArgumentParser, released: str, kind: Callable[[str], str]) -> None:
+def _scope(
+    parser: argparse.ArgumentParser,
+    released: str,
+    kind: Callable[[str], str],
+    *,
+    env: bool = True,
+) -> None:
     what = "environment, such as local or prod, or a file ending in .yaml"
-    parser.add_argument("--env", required=True, help=what)
+    parser.add_argument("--env", required=env, help=what)
     parser.add_argument("--release", type=kind, help=released)
     parser.add_argument(
         "--region", action="append", default=[], help="only this region; may be repeated"
@@ -125,8 +131,14 @@ def _phase(parser: argparse.ArgumentParser) -> None:
 
 
 def _rollback(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("what", choices=("plan",), help="which way leads back, and its commands")
-    _asking(parser)
+    what = (
+        "plan: which way leads back, and its commands; script: those of a plan that needs no person"
+    )
+    parser.add_argument("what", choices=("plan", "script"), help=what)
+    parser.add_argument(
+        "cause", nargs="?", metavar="RUN", help="script: the run that ended in ROLLBACK"
+    )
+    _asking(parser, env=False)
 
 
 def _checks(parser: argparse.ArgumentParser) -> None:

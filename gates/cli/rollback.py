@@ -7,11 +7,22 @@ import json
 from collections.abc import Mapping
 from typing import IO, Any
 
+from environments.yaml_file import ConfigurationError
 from gates.cli.asking import answer, show
-from gates.decide.outcome import EXIT_OUR_FAILURE
+from gates.decide.outcome import (
+    EXIT_CONFIGURATION,
+    EXIT_OUR_FAILURE,
+    EXIT_USAGE,
+    Decision,
+)
 from gates.decide.rollback.plan import Choice, Plan
+from gates.decide.rollback.unattended import against
 from gates.decide.scope import RollbackPlan
 from gates.decide.verdict import Verdict
+from gates.load import load_policy
+from gates.run.runs import UnknownRunError, UnreadableRunError, find
+from gates.run.verdict import asked_by
+from probes.observation import utc_now
 from reports import words
 from reports.causes import causes_of
 from reports.texts import drawn
@@ -23,6 +34,14 @@ VERIFIED_AS = {"feature flags": "flags", **{one: one for one in ("kubernetes", "
 
 def run(arguments: argparse.Namespace, stdout: IO[str], stderr: IO[str]) -> int:
     """Print the plan, or why there is none; the exit code is the verdict's."""
+    script = arguments.what == "script"
+    if (arguments.cause is None) is script or (arguments.env is None) is not script:
+        stderr.write(
+            "gate: a plan needs --env; a script needs the run that it answers, and no --env.\n"
+        )
+        return EXIT_USAGE
+    if script:
+        return _script(arguments, stdout, stderr)
     verdict = answer(RollbackPlan(), arguments, stderr)
     if not verdict.complete:
         return show(verdict, arguments.output, stdout)
@@ -31,6 +50,34 @@ def run(arguments: argparse.Namespace, stdout: IO[str], stderr: IO[str]) -> int:
     else:
         stdout.write(as_text(verdict))
     return EXIT_OUR_FAILURE if verdict.exit_code is None else verdict.exit_code
+
+
+def _script(arguments: argparse.Namespace, stdout: IO[str], stderr: IO[str]) -> int:
+    """Plan the way back from what a run found, and print it for a shell, or why a person has to decide."""
+    try:
+        cause = find(arguments.cause).verdict()
+        policy = load_policy(asked_by(cause).policy).rollback
+    except (UnknownRunError, UnreadableRunError, ConfigurationError) as exc:
+        stderr.write(f"gate: {exc}\n")
+        return EXIT_CONFIGURATION if isinstance(exc, ConfigurationError) else EXIT_USAGE
+    arguments.env, arguments.release = cause.env, cause.release
+    plan = answer(RollbackPlan(), arguments, stderr)
+    unattended = None if policy is None else policy.unattended
+    choice = _choice(plan)
+    said = choice, _said(plan, AUTHORITY).get("authority", {})
+    reasons = [*against(plan, cause, unattended, said, utc_now())]
+    if reasons or choice is None or choice.plan is None or unattended is None:
+        stderr.write(f"gate: a person has to decide: {'; '.join(reasons)}.\n")
+        return Decision.HOLD.exit_code
+    steps = [(words.one_line(one.title), one.commands) for one in choice.plan.steps]
+    shown = {"plan": plan, "cause": cause, "steps": steps, "unattended": unattended}
+    stdout.write(drawn("rollback.sh.j2", str, **shown))
+    return 0
+
+
+def _choice(verdict: Verdict) -> Choice | None:
+    said = _said(verdict, METHOD)
+    return Choice.from_record(said["choice"]) if "choice" in said else None
 
 
 def as_json(verdict: Verdict) -> dict[str, Any]:
@@ -46,7 +93,7 @@ def as_json(verdict: Verdict) -> dict[str, Any]:
 def as_text(verdict: Verdict) -> str:
     """Return the plan as people follow it, from the verdict alone."""
     said = _said(verdict, METHOD)
-    choice = Choice.from_record(said["choice"]) if "choice" in said else None
+    choice = _choice(verdict)
     plan = None if choice is None else choice.plan
     return drawn(
         "rollback.txt.j2",

@@ -28,6 +28,7 @@ CI = ROOT / "deploy" / "ci"
 GATE = """#!/bin/sh
 echo "$@" >>"$ASKED_OF_IT"
 [ "$1" != notify ] || exit 70
+[ "$1 $2" != "rollback script" ] || { echo "$SCRIPT"; exit "$SCRIPT_ENDS"; }
 [ "$1" != rollback ] || echo "1. kubectl rollout undo <deployment>"
 run=$GATE_OUT/20260131T224500Z-post-deploy-aaaaaa
 if [ -n "$DECISION" ]; then
@@ -193,6 +194,25 @@ def test_the_plan_of_a_rollback_is_on_the_page_and_in_the_evidence(pipeline: Pip
     assert pipeline.page.read_text() == f"## Plan of the rollback\n\n    {plan}"
     (kept,) = pipeline.folder.glob("evidence/*/plan.txt")
     assert (kept.read_text(), plan in pipeline.said) == (plan, True)
+
+
+@cases("told code more ends", {
+    "carried out": ("rolled back without a person", 10, {}, "done"),
+    "broke off": ("the rollback broke off", 10, {"SCRIPT": "set -e; false; echo done >it"}, ""),
+    "the policy does not let it": ("a person decides", 10, {"SCRIPT_ENDS": "20"}, ""),
+    "not wanted": ("", 10, {"UNATTENDED_ROLLBACK": ""}, ""),
+    "HOLD": ("", 20, {}, ""),
+})  # fmt: skip
+def test_a_rollback_runs_without_a_person_only_where_it_is_wanted_and_allowed(
+    pipeline: Pipeline, told: str, code: int, more: dict[str, str], ends: str
+) -> None:
+    done = pipeline.folder / "it"
+    known = {"UNATTENDED_ROLLBACK": "true", "SCRIPT": f"echo done >{done}", "SCRIPT_ENDS": "0"}
+    decision = "ROLLBACK" if code == 10 else "HOLD"
+    assert pipeline.run(github, code, decision, **{**known, **more}) == code
+    assert (told in pipeline.said, done.exists()) == (True, bool(ends))
+    asked = pipeline.asked.read_text().splitlines()
+    assert any(one.startswith("rollback script ") for one in asked) is bool(told)
 
 
 def test_the_real_gate_is_refused_what_is_still_to_be_edited(tmp_path: pathlib.Path) -> None:

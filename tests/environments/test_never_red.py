@@ -56,7 +56,7 @@ def test_one_server_by_another_name_is_no_second_region_and_others_are_told_apar
 CAN_BE_RED: dict[str, str] = {
     "refused in a whole file, testdata/mistakes.txt": """
         Environment.time_scale Prometheus.scrape_interval Prometheus.max_clock_skew""",
-    "part of an address": "NameServer.port Postgres.port Redis.port Redis.database",
+    "part of an address": "Mail.port NameServer.port Postgres.port Redis.port Redis.database",
     "says how many there are: fewer, or others, are found": """
         Data.standbys FileSystems.at_least FlagState.percentage Replicas.normal Replicas.temporary
         Service.replicas""",
@@ -70,7 +70,7 @@ CAN_BE_RED: dict[str, str] = {
         BrowserPolicy.layout_shift BrowserPolicy.long_task BrowserPolicy.step_within
         BrowserPolicy.walk_within DeploymentPolicy.rollback DeploymentPolicy.validation DnsPolicy.min_ttl
         GeneratorLimits.clock_skew GeneratorLimits.lag_p99 GeneratorLimits.late
-        GeneratorLimits.throttled_periods Objective.look_back PlannedPhase.planned
+        GeneratorLimits.throttled_periods Mailed.within Objective.look_back PlannedPhase.planned
         RestoreTestPolicy.max_age RestoreTestPolicy.max_age_day_before RollbackLimit.sustained
         RollbackPolicy.backup_max_age RollbackPolicy.takes
         Target.target_seconds Trigger.unavailable_for TriggersPolicy.every TriggersPolicy.gap

@@ -4,22 +4,26 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import datetime as dt
 import io
 import json
+from types import SimpleNamespace
 
 import pytest
 
 from gates.cli import rollback
+from gates.cli.main import main
 from gates.decide.fold import Stage, fold
 from gates.decide.judgement import Judgement
-from gates.decide.outcome import Outcome
+from gates.decide.outcome import Decision, Outcome
 from gates.decide.rollback.plan import Choice
 from gates.decide.scope import RollbackPlan, gate_of
 from gates.decide.verdict import Finished, Noted, Verdict
-from gates.load import load_catalogue
+from gates.load import load_catalogue, load_policy
 from gates.run.lines import Lines
 from gates.run.manifest import Manifest
 from gates.run.verdict import decided
+from settings.rollback import Unattended
 from tests.gates.decide.rollback.test_plan import chosen, facts
 from tests.golden import Said
 from tests.reports import verdicts
@@ -33,6 +37,11 @@ AUTHORITY = {
     "approves": "VP Engineering",
     "kind": "major",
 }
+STANDING = Unattended(
+    authorised_by="VP Engineering",
+    until=dt.datetime.now(dt.UTC).date() + dt.timedelta(days=30),
+    methods=("kubernetes",),
+)
 LEVELS = [
     {
         "role": "On-Call Engineer",
@@ -53,10 +62,14 @@ def said_of(choice: Choice) -> Judgement:
     return Judgement(outcome, "rollback method", "rollback", sentence, data=data)
 
 
-def a_verdict(method: Judgement | None, *, signed: bool = True) -> Verdict:
+def a_verdict(method: Judgement | None, *, signed: bool = True, kind: str = "major") -> Verdict:
     """Return the verdict of a run in which these were judged; None: METHOD-1 never ran."""
     good = Judgement(
-        Outcome.PASS, "contact", "authority", "all can be reached", data={"authority": AUTHORITY}
+        Outcome.PASS,
+        "contact",
+        "authority",
+        "all can be reached",
+        data={"authority": AUTHORITY | {"kind": kind}},
     )
     unsigned = Judgement(Outcome.INCONCLUSIVE, "signed", "AUTH-1", "nobody has approved it")
     escalation = Judgement(
@@ -124,7 +137,52 @@ def test_a_run_that_was_refused_is_no_hold_and_no_plan(
 ) -> None:
     monkeypatch.setattr(rollback, "answer", lambda *_: verdicts.refused())
     stdout = io.StringIO()
-    code = rollback.run(argparse.Namespace(output=output), stdout, io.StringIO())
+    code = rollback.run(
+        argparse.Namespace(output=output, what="plan", cause=None, env="local"),
+        stdout,
+        io.StringIO(),
+    )
     assert code in (64, 78)
     assert "ROLLBACK PLAN" not in stdout.getvalue()
     assert "NO VERDICT" in stdout.getvalue() or json.loads(stdout.getvalue())["state"] == "refused"
+
+
+def test_a_script_is_printed_only_where_policy_lets_it_run_without_a_person(
+    monkeypatch: pytest.MonkeyPatch, said: Said
+) -> None:
+    now = dt.datetime.now(dt.UTC)
+    cause = dataclasses.replace(
+        OPENED,
+        state="complete",
+        decision=Decision.ROLLBACK,
+        exit_code=10,
+        run="20261206T015500Z-watch-a1b2c3",
+        finished_at=now.isoformat(),
+    )
+    plan = dataclasses.replace(
+        a_verdict(said_of(chosen(facts("code"))), kind="standard"),
+        run="20261206T015700Z-rollback-plan-a1b2c3",
+        started_at=now.isoformat(),
+    )
+    monkeypatch.setattr(rollback, "find", lambda _: SimpleNamespace(verdict=lambda: cause))
+    monkeypatch.setattr(rollback, "answer", lambda *_: plan)
+    policy, printed = load_policy(), []
+    for unattended in (None, STANDING):
+        ruled = policy.rollback and policy.rollback.model_copy(update={"unattended": unattended})
+        changed = policy.model_copy(update={"rollback": ruled})
+        monkeypatch.setattr(rollback, "load_policy", lambda _, found=changed: found)
+        asked = argparse.Namespace(what="script", cause="RUN", env=None, release=None)
+        stdout, stderr = io.StringIO(), io.StringIO()
+        code = rollback.run(asked, stdout, stderr)
+        assert (code == 0) is bool(stdout.getvalue()) is (unattended is not None)
+        printed.append([*stdout.getvalue().splitlines(), *stderr.getvalue().splitlines()])
+    said(printed, {STANDING.until.isoformat(): "UNTIL"})
+
+
+@pytest.mark.parametrize("line", ["plan", "script", "script RUN --env local", "plan RUN --env x"])
+def test_a_plan_is_of_an_environment_and_a_script_of_a_run(line: str) -> None:
+    stderr = io.StringIO()
+    assert main(["rollback", *line.split()], io.StringIO(), stderr) == 64
+    assert stderr.getvalue() == (
+        "gate: a plan needs --env; a script needs the run that it answers, and no --env.\n"
+    )
