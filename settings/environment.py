@@ -20,7 +20,7 @@ from settings.data import Data, Postgres
 from settings.delivery import Aws, EvidenceStore, Frontend, Images, Mobile, Secrets
 from settings.flags import Audit, Flags, Redis
 from settings.load import Load
-from settings.monitoring import FileSystems, Monitoring
+from settings.monitoring import FileSystems, Monitoring, Stability
 from settings.network import Certificates, Dns
 from settings.notify import Notify
 from settings.objectives import Metric, Prometheus, Traffic
@@ -164,6 +164,8 @@ class Environment(Section):
     """Without it the critical user flows do not apply: no synthetic patient may be made."""
     monitoring: Monitoring | None = None
     """Without it the checks of alert rules, targets, Alertmanager and dashboards do not apply."""
+    stability: Stability | None = None
+    """Without it the first hour's utilisation, latencies and business events are not measured."""
     people: People | None = None
     """Without it the checks of rota, channels and contacts do not apply."""
     dns: Dns | None = None
@@ -296,6 +298,7 @@ class Environment(Section):
 _NEEDS = (
     ("data", "postgres", "data needs the section postgres, through which it is read; add it"),
     ("storage", "prometheus", "storage is measured through the section prometheus; add it"),
+    ("stability", "prometheus", "stability is measured through the section prometheus; add it"),
     ("images", "aws", "images is read through the section aws; add it"),
     ("frontend", "aws", "frontend is read through the section aws; add it"),
     ("browser", "frontend", "browser walks through the site of the section frontend; add it"),

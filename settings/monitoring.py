@@ -1,22 +1,28 @@
-"""What watches the platform: alert rules, Alertmanager, jobs, dashboards, disks; how fresh it must be."""
+"""What watches the platform: alert rules, Alertmanager, dashboards, disks, the first hour's figures."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Annotated
+from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
+from settings.objectives import BoundedLookBack, Metric
 from settings.sections import (
+    CheckId,
     HttpUrl,
     Location,
     MetricName,
+    Name,
     Seconds,
     SecretReference,
     Section,
     Share,
     Targets,
     Text,
+    compiled,
+    parse_duration,
+    parse_share,
 )
 
 _AnHour = Annotated[Seconds, Field(gt=0, le=3600)]
@@ -98,3 +104,112 @@ class StoragePolicy(Section):
 
     min_free: Annotated[Share, Field(ge=0.01, lt=1)] = 0.15
     """The least share of each that must be free."""
+
+
+LABELS, RANGE = "$labels", "$range"
+
+
+class Figure(Section):
+    """A figure of each region that Prometheus holds, such as how much of the CPUs is in use."""
+
+    query: Text
+    """PromQL. `$labels` becomes the region's labels, such as region="eu"; `$range` five minutes in this
+    environment's time. With several series the worst of them counts."""
+    at_least: Targets = 1
+    """How many series each region has at least: what one that is missing would say is not known."""
+
+    def _refusals(self) -> Iterator[str]:
+        if LABELS not in self.query:
+            yield (
+                f"the query lacks {LABELS}, so every region would be measured by the series of all; write "
+                f"metric{{{LABELS}}}"
+            )
+
+
+class Events(Metric):
+    """Events that are counted in each region, such as bookings; the gate's own left out by their labels."""
+
+    failed: dict[str, Text] = Field(default_factory=dict, max_length=1)
+    """The label that tells failed ones, and the regular expression of its values."""
+
+    def _refusals(self) -> Iterator[str]:
+        if self.status_label is not None:
+            yield "status_label belongs to metrics; events name their failed ones by failed"
+        for pattern in self.failed.values():
+            compiled(pattern, f"failed: “{pattern}” is not a regular expression")
+
+
+class Stability(Section):
+    """What the first hour after the traffic switch is measured by."""
+
+    figures: dict[Name, Figure] = Field(default_factory=dict)
+    """By the names that gates/policy/stability.yaml has for them."""
+    events: dict[Name, Events] = Field(default_factory=dict)
+    """By the names that gates/policy/stability.yaml has for them."""
+
+
+def _amount(value: object) -> object:
+    """Turn `70%` into 0.7 and `10ms` into 0.01; a number stays one."""
+    if not isinstance(value, str):
+        return value
+    return parse_share(value) if value.endswith("%") else parse_duration(value)
+
+
+Amount = Annotated[float, BeforeValidator(_amount), Field(allow_inf_nan=False)]
+
+
+class FigureLimit(Section):
+    """What one figure has to keep to."""
+
+    check: CheckId
+    """Its row of the catalogue; one check may have several figures."""
+    title: Text
+    """What reports call it."""
+    figure: Name
+    """Key under `stability.figures` of the environment."""
+    unit: Text = ""
+    """Shown behind its values; of "%" the values are shares."""
+    worse: Literal["higher", "lower"] = "higher"
+    """Which way is bad."""
+    limit: Amount | None = None
+    """What its five-minute values must stay on the good side of, each of them."""
+    change: Share | None = Field(default=None, gt=0, le=1)
+    """By so much of the baseline's value its median may be worse."""
+    slack: Amount = Field(default=0.0, ge=0, le=60)
+    """A change that is smaller than this is none, however small the baseline's value was."""
+
+    def _refusals(self) -> Iterator[str]:
+        if self.limit is None and self.change is None:
+            yield "neither limit nor change: it could never fail; add one"
+        if self.unit == "%" and self.limit is not None and not 0 < self.limit < 1:
+            yield f"limit {self.limit:.0%} is never reached by a share; choose one between 0% and 100%"
+        if self.change == 1 and self.worse == "lower":
+            yield "change 100% can never fail where lower is worse: nothing lies below zero; lower it"
+
+
+class EventsLimit(Section):
+    """What events have to go on doing."""
+
+    check: CheckId
+    """Its row of the catalogue; one check may have several kinds of events."""
+    title: Text
+    """What reports call them."""
+    events: Name
+    """Key under `stability.events` of the environment."""
+    keeps: Share = Field(ge=0.1, lt=1)
+    """So much of the baseline's rate there must be at least; failed ones are not counted."""
+    failed: Share | None = Field(default=None, gt=0, le=0.5)
+    """So many of them may fail."""
+
+
+class StabilityPolicy(Section):
+    """gates/policy/stability.yaml: the figures and events of the first hour."""
+
+    look_back: BoundedLookBack = 900.0
+    """The range that is read, now and for the baseline; none of it lies before the traffic switch."""
+    longest_query: BoundedLookBack = 300.0
+    """A statement or transaction that runs for longer is a finding; time_scale divides it."""
+    max_lag: Annotated[Seconds, Field(gt=0, le=60)] = 1.0
+    """Within that time every standby has replayed what was written; in real time."""
+    figures: tuple[FigureLimit, ...] = ()
+    events: tuple[EventsLimit, ...] = ()

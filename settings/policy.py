@@ -17,7 +17,7 @@ from settings.browser import BrowserPolicy
 from settings.data import DataPolicy
 from settings.delivery import ContractPolicy, Invalidation, SecretAge
 from settings.load import LoadPolicy
-from settings.monitoring import MonitoringPolicy, StoragePolicy
+from settings.monitoring import MonitoringPolicy, StabilityPolicy, StoragePolicy
 from settings.network import CertificatePolicy, DnsPolicy
 from settings.objectives import MAX_WAIT_SECONDS, Objective
 from settings.people import CalendarPolicy, DeploymentPolicy, PeoplePolicy, SignOffPolicy
@@ -60,6 +60,7 @@ class Policy(Section):
     dns: DnsPolicy = DnsPolicy()
     certificates: CertificatePolicy = CertificatePolicy()
     monitoring: MonitoringPolicy = MonitoringPolicy()
+    stability: StabilityPolicy = StabilityPolicy()
     people: PeoplePolicy = PeoplePolicy()
     calendar: CalendarPolicy = CalendarPolicy()
     source: SourcePolicy = SourcePolicy()

@@ -15,6 +15,7 @@ from steps.kit.check import CheckBroke
 from steps.kit.platform import NotDescribedError, Platform
 from steps.network.reading import certificate_facts, dns_facts
 from steps.objectives import baseline as baseline_metrics
+from steps.stability import reading as stability
 
 COLLECTORS: Sequence[Collector] = (
     Collector(data_facts.ROWS, data_facts.rows, "data"),
@@ -30,6 +31,7 @@ COLLECTORS: Sequence[Collector] = (
     Collector("DNS records", dns_facts, "dns"),
     Collector("feature flags", flags.snapshot, "flags"),
     Collector("sessions and calls", baseline_metrics.in_use, "prometheus"),
+    Collector(stability.COLLECTOR, stability.collect, "stability"),
 )
 
 

@@ -1,4 +1,4 @@
-"""A primary's sessions: connections, standbys, who migrates by Prisma's record; what the gate may not read.
+"""A primary's sessions: connections, standbys, what runs, who migrates; what the gate may not read.
 
 Of Prisma's record never its `logs`, which may quote a patient's data.
 """
@@ -8,13 +8,14 @@ from __future__ import annotations
 import dataclasses
 import datetime as dt
 import enum
+import time
 from collections.abc import Mapping, Sequence
 from typing import Final
 
 from psycopg import sql
 
 from probes import postgres
-from probes.observation import EVERYTHING, Deadline, Observation, Shown
+from probes.observation import EVERYTHING, Deadline, Observation, Shown, pause
 from probes.postgres import STATEMENTS, PostgresTarget, Reader
 from probes.postgres.schema import qualified
 
@@ -74,6 +75,92 @@ def _standby(row: tuple[object, ...]) -> Standby:
         behind_bytes=behind_bytes if isinstance(behind_bytes, int) else None,
         behind_seconds=behind_seconds if isinstance(behind_seconds, float) else None,
     )
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Busy(Shown):
+    """One session that is not idle; of what it runs nothing is told."""
+
+    KEPT = EVERYTHING
+
+    user: str
+    state: str
+    """As Postgres says it; `disabled` where it does not tell, `prepared` of a prepared transaction."""
+    seconds: float | None
+    """For how long it has run its statement, or the transaction that it is in; None where that is hidden."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Running(Shown):
+    """The primary's sessions that are not idle, the gate's own left out."""
+
+    KEPT = EVERYTHING
+
+    in_recovery: bool
+    may_look: bool
+    """Whether the login is shown other sessions."""
+    busy: tuple[Busy, ...]
+
+
+def running(target: PostgresTarget, *, deadline: Deadline) -> Observation[Running]:
+    """Return which sessions of the login's database run something, and for how many seconds."""
+
+    def ask(reader: Reader) -> Running:
+        ((in_recovery, *_),) = reader.rows(STATEMENTS["connections"])
+        ((may_look,),) = reader.rows(STATEMENTS["may_look"])
+        busy = (
+            Busy(str(user), str(state), seconds if isinstance(seconds, float) else None)
+            for user, state, seconds in reader.rows(STATEMENTS["busy"])
+        )
+        return Running(in_recovery is True, may_look is True, tuple(busy))
+
+    return postgres.asked(target, ask, deadline=deadline)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Followed(Shown):
+    """How the standbys followed what the primary had written at the first look."""
+
+    KEPT = EVERYTHING
+
+    may_look: bool
+    """Whether the login is shown standbys."""
+    standbys: int
+    """How many stream at the last look."""
+    caught_up: int
+    """How many of them have replayed it."""
+    seconds: float
+    """From the first look to the answer of the last one."""
+    behind_seconds: float
+    """From the first look to the last time at which a look began that found one behind; 0 where none did."""
+
+
+_LOOK_SECONDS: Final = 0.05
+
+
+def followed(
+    target: PostgresTarget, within_seconds: float, *, deadline: Deadline
+) -> Observation[Followed]:
+    """Look at what the primary has written, then until every standby has replayed that, or time is up."""
+
+    def ask(reader: Reader) -> Followed:
+        reader.want_primary()
+        ((may_look,),) = reader.rows(STATEMENTS["may_look"])
+        ((written, _),) = reader.rows(STATEMENTS["replayed"])
+        began, behind = time.monotonic(), 0.0
+        while True:
+            asked_after = time.monotonic() - began
+            ((_, found),) = reader.rows(STATEMENTS["replayed"])
+            seconds = time.monotonic() - began
+            standbys = [int(one) for one in found] if isinstance(found, list) else []
+            caught_up = sum(one >= int(str(written)) for one in standbys)
+            if caught_up < len(standbys):
+                behind = asked_after
+            if caught_up == len(standbys) or asked_after >= within_seconds:
+                return Followed(may_look is True, len(standbys), caught_up, seconds, behind)
+            pause(_LOOK_SECONDS)
+
+    return postgres.asked(target, ask, deadline=deadline)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -230,6 +230,27 @@ WHERE NOT EXISTS (SELECT FROM pg_replication_slots s
                   WHERE s.active_pid = r.pid AND s.slot_type = 'logical')
 ORDER BY r.pid
 
+-- name: busy
+-- For how long sessions have run a statement or a transaction, the gate's own left out; of a query nothing.
+SELECT coalesce(a.usename::text, ''), coalesce(a.state, 'disabled'),
+       extract(epoch FROM clock_timestamp() - coalesce(a.xact_start, a.query_start))::float8
+FROM pg_stat_activity a
+WHERE a.backend_type = 'client backend' AND a.pid <> pg_backend_pid()
+  AND a.datname = current_database() AND a.state IS DISTINCT FROM 'idle'
+UNION ALL
+SELECT p.owner::text, 'prepared', extract(epoch FROM clock_timestamp() - p.prepared)::float8
+FROM pg_prepared_xacts p WHERE p.database = current_database()
+ORDER BY 3 DESC NULLS FIRST, 1, 2
+
+-- name: replayed
+-- Up to where the primary has written its log, and each standby has replayed it, in bytes.
+SELECT pg_wal_lsn_diff(pg_current_wal_lsn(), '0/0')::bigint,
+       array(SELECT pg_wal_lsn_diff(r.replay_lsn, '0/0')::bigint FROM pg_stat_replication r
+             WHERE r.state = 'streaming' AND r.replay_lsn IS NOT NULL
+               AND NOT EXISTS (SELECT FROM pg_replication_slots s
+                               WHERE s.active_pid = r.pid AND s.slot_type = 'logical')
+             ORDER BY r.pid)
+
 -- name: may_look
 SELECT pg_has_role(current_user, 'pg_read_all_stats', 'USAGE')
 

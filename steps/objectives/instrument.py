@@ -22,7 +22,9 @@ REPAIRED = "fixed for monotonicity"
 """So Prometheus, from 2.48 on, remarks on a histogram whose data are damaged; the rest is no wrong data."""
 
 
-A = TypeVar("A", "probes.prometheus.Vector", "probes.prometheus.SampleSet")
+A = TypeVar(
+    "A", "probes.prometheus.Vector", "probes.prometheus.SampleSet", "probes.prometheus.Matrix"
+)
 
 
 class UnfitError(Exception):
@@ -48,32 +50,32 @@ class Inspector:
     def __init__(
         self, platform: Platform, region: str, keep: Callable[[Observation[Any]], None]
     ) -> None:
-        self._platform = platform
-        self._region = region
-        self._section = need(platform.environment.settings.prometheus, "the section prometheus")
+        self.platform = platform
+        self.region = region
+        self.section = need(platform.environment.settings.prometheus, "the section prometheus")
         self._keep = keep
         self._target = platform.prometheus(region)
 
     @property
     def job(self) -> str:
         """Name of the job that scrapes the release."""
-        return self._section.job
+        return self.section.job
 
     @property
     def target_labels(self) -> dict[str, str]:
         """Labels of the targets that serve the release in this region."""
-        own = {"job": self._section.job, **self._section.target_labels}
-        return self._platform.labels(self._region, own)
+        own = {"job": self.section.job, **self.section.target_labels}
+        return self.platform.labels(self.region, own)
 
     @property
     def scrape_seconds(self) -> float:
         """Seconds between two scrapes."""
-        return self._section.scrape_interval
+        return self.section.scrape_interval
 
     def inspect(self) -> Fit:
         """Return the instrument if it is alive and on time; else UnfitError."""
         observed = probes.prometheus.instrument(
-            self._target, deadline=self._platform.call_deadline()
+            self._target, deadline=self.platform.call_deadline()
         )
         self._keep(observed)
         if observed.value is None:
@@ -100,21 +102,36 @@ class Inspector:
         wrong: they stay in the observation and change nothing.
         """
         observed = probes.prometheus.instant(
-            self._target, query, at=at, deadline=self._platform.call_deadline()
+            self._target, query, at=at, deadline=self.platform.call_deadline()
         )
         return self._believed(observed, what)
 
     def samples(self, query: str, at: dt.datetime, what: str) -> tuple[Samples, ...]:
         """Return the samples of a range selector, which came without warnings; raises UnfitError."""
         observed = probes.prometheus.samples(
-            self._target, query, at=at, deadline=self._platform.call_deadline()
+            self._target, query, at=at, deadline=self.platform.call_deadline()
         )
         found = self._believed(observed, what).series
         return tuple(Samples(one.labels, one.times, one.values) for one in found)
 
+    def matrix(
+        self, query: str, steps: tuple[dt.datetime, dt.datetime, float], what: str
+    ) -> probes.prometheus.Matrix:
+        """Return the answers to a query from a begin to an end, so many seconds apart; raises UnfitError."""
+        start, end, seconds = steps
+        observed = probes.prometheus.range_query(
+            self._target,
+            query,
+            start=start,
+            end=end,
+            step_seconds=seconds,
+            deadline=self.platform.call_deadline(),
+        )
+        return self._believed(observed, what)
+
     def targets(self, jobs: Iterable[str], at: dt.datetime, seconds: float) -> tuple[Target, ...]:
         """Return what was scraped of these jobs in this region; raises UnfitError."""
-        selector = promql.targets(sorted(jobs), self._platform.labels(self._region, {}))
+        selector = promql.targets(sorted(jobs), self.platform.labels(self.region, {}))
         read = self.samples(promql.samples(selector, seconds), at, "the scrapes of the release")
         return targets_of(read, self.scrape_seconds)
 
@@ -135,7 +152,7 @@ class Inspector:
         return observed.value
 
     def _check_itself(self, instrument: probes.prometheus.Instrument) -> None:
-        allowed = self._section.max_clock_skew + instrument.clock_uncertainty_seconds
+        allowed = self.section.max_clock_skew + instrument.clock_uncertainty_seconds
         if abs(instrument.clock_skew_seconds) > allowed:
             raise unfit(
                 f"Prometheus and the gate disagree about the time by "

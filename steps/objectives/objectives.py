@@ -35,7 +35,7 @@ from steps.kit.asked import Asked
 from steps.kit.baseline import Baseline, NoBaselineError, command, load_baseline
 from steps.kit.expect import expect, need, nothing_to_judge, unable
 from steps.kit.leases import TrafficLease
-from steps.kit.platform import NotDescribedError
+from steps.kit.platform import NotDescribedError, Platform
 from steps.kit.run import Run
 from steps.kit.sentence import then, when
 from steps.objectives.counting import (
@@ -192,7 +192,7 @@ class _Watch:
     def _measure(self) -> tuple[list[Judgement], bool]:
         """Return the judgements now, and whether a rollback limit is exceeded but not yet for long."""
         fit = self._inspector.inspect()
-        since = self._since(fit)
+        since = released_since(self._here.platform, fit, self._inspector.scrape_seconds)
         age = (fit.server_time - since).total_seconds()
         look_back = min(self._times.look_back, age)
         if look_back < FLOOR_SCRAPES * self._inspector.scrape_seconds:
@@ -226,22 +226,6 @@ class _Watch:
         own = self._waiting.own_reads(reading, look_back_seconds)
         return with_own_reads(judgement, own, bad, self._objective.target.budget)
 
-    def _since(self, fit: Fit) -> dt.datetime:
-        """Return the first moment whose samples are the release's own, and of this Prometheus's life.
-
-        What was not scraped while Prometheus was restarted is not known; its samples since then count.
-        """
-        switched_at = self._here.platform.switched_at
-        if switched_at is None:
-            raise unfit(
-                "since when the release carries traffic is not known; give --switched-at",
-                Patience.NONE,
-            )
-        if switched_at > fit.server_time:
-            raise unfit("the traffic switch is in the future; fix --switched-at", Patience.NONE)
-        own = SWITCH_SCRAPES * self._inspector.scrape_seconds
-        return max(switched_at + dt.timedelta(seconds=own), fit.started_at)
-
     def _sustained(self, reading: Reading, limit: RollbackLimit, age_seconds: float) -> Sustained:
         """Count `for` in equal steps, which overlap where scrapes are too far apart for them."""
         times = self._times
@@ -263,6 +247,23 @@ class _Watch:
             return judge_target(self._objective, empty, evidence)
         bucket = Bucket(Over(bounds[0], empty), Over(bounds[1], empty), None)
         return judge_quantile(self._objective, bucket, evidence)
+
+
+def released_since(platform: Platform, fit: Fit, scrape_seconds: float) -> dt.datetime:
+    """Return the first moment whose samples are the release's own, and of this Prometheus's life.
+
+    What was not scraped while Prometheus was restarted is not known; its samples since then count.
+    Raises UnfitError where the switch is not known, or is still to come.
+    """
+    if platform.switched_at is None:
+        raise unfit(
+            "since when the release carries traffic is not known; give --switched-at",
+            Patience.NONE,
+        )
+    if platform.switched_at > fit.server_time:
+        raise unfit("the traffic switch is in the future; fix --switched-at", Patience.NONE)
+    own = dt.timedelta(seconds=SWITCH_SCRAPES * scrape_seconds)
+    return max(platform.switched_at + own, fit.started_at)
 
 
 Lookup = Baseline | NoBaselineError | StoreError

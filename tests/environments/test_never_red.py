@@ -58,8 +58,8 @@ CAN_BE_RED: dict[str, str] = {
         Environment.time_scale Prometheus.scrape_interval Prometheus.max_clock_skew""",
     "part of an address": "Mail.port NameServer.port Postgres.port Redis.port Redis.database",
     "says how many there are: fewer, or others, are found": """
-        Data.standbys FileSystems.at_least FlagState.percentage Replicas.normal Replicas.temporary
-        Service.replicas""",
+        Data.standbys Figure.at_least FileSystems.at_least FlagState.percentage Replicas.normal
+        Replicas.temporary Service.replicas""",
     "how long is waited, with a maximum: what is not there then is red or undecided": """
         AccessibilityPolicy.budget Audit.appears_within Availability.poll_every
         CountPolicy.statement_timeout Deadlines.call Deadlines.run DnsPolicy.propagation
@@ -73,6 +73,7 @@ CAN_BE_RED: dict[str, str] = {
         GeneratorLimits.throttled_periods Mailed.within Objective.look_back PlannedPhase.planned
         RestoreTestPolicy.max_age RestoreTestPolicy.max_age_day_before RollbackLimit.sustained
         RollbackPolicy.backup_max_age RollbackPolicy.takes
+        StabilityPolicy.longest_query StabilityPolicy.look_back
         Target.target_seconds Trigger.unavailable_for TriggersPolicy.every TriggersPolicy.gap
         VitalsPolicy.cls VitalsPolicy.inp VitalsPolicy.lcp
         VitalsPolicy.page_bytes VitalsPolicy.requests VitalsPolicy.worse_by""",

@@ -1,0 +1,107 @@
+"""The first hour's figures and events: within their limits, and as they were before the release."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from gates.decide.judgement import Judgement
+from probes.observation import pause
+from settings.monitoring import EventsLimit, FigureLimit, Stability
+from steps.kit.asked import Asked
+from steps.kit.baseline import Before, before
+from steps.kit.expect import need
+from steps.kit.platform import NotDescribedError
+from steps.kit.run import Run
+from steps.kit.sentence import then, when
+from steps.objectives.instrument import Inspector, UnfitError, unfit
+from steps.objectives.objectives import released_since
+from steps.stability import reading, rules
+from steps.stability.reading import COLLECTOR, Now
+from steps.stability.rules import Was
+
+_HAIR_SECONDS = 0.5
+"""The server's time moves on while it is asked."""
+Limits = tuple[FigureLimit | EventsLimit, ...]
+
+
+@when("the release has carried traffic for the whole look-back", target_fixture="limits")
+def limits(asked: Asked) -> Limits:
+    """Return what the policy measures this check by; raises NotDescribedError where it has nothing."""
+    policy, own = asked.platform.policy.stability, asked.check.id
+    every: Limits = (*policy.figures, *policy.events)
+    found = tuple(one for one in every if one.check == own)
+    if not found:
+        folder = asked.platform.policy_folder
+        raise NotDescribedError(
+            f"{folder} lacks a figure or events of stability for {own}; add one"
+        )
+    return found
+
+
+@then("what the policy measures it by keeps to its limits, and is as it was before the release")
+def as_before(run: Run, asked: Asked, limits: Limits) -> None:
+    """Judge every figure and all events of this check in every region, against policy and baseline."""
+    section = asked.platform.section(Stability)
+    compares = any(isinstance(one, EventsLimit) or one.change is not None for one in limits)
+    earlier = before(asked.platform, asked.check, COLLECTOR) if compares else {}
+
+    def measured(here: Asked) -> None:
+        try:
+            now = _whole_look_back(run, here, section)
+        except UnfitError as exc:
+            here.judge(exc.judgement)
+            return
+        for one in limits:
+            try:
+                here.judge(*_judged(now, one, _was(here, one, earlier.get(here.region))))
+            except UnfitError as exc:
+                here.judge(exc.judgement)
+
+    asked.in_each_region(measured)
+
+
+def _whole_look_back(run: Run, here: Asked, section: Stability) -> Now:
+    """Wait until the release has served for the whole look-back; raises UnfitError where it has not."""
+    inspector = Inspector(here.platform, here.region, here.keep)
+
+    def known() -> Now:
+        fit = inspector.inspect()
+        since = released_since(here.platform, fit, inspector.scrape_seconds)
+        return Now.of(inspector, section, fit, since)
+
+    now = known()
+    if now.missing_seconds > 0:
+        run.events.write(
+            "waiting", check=here.check.id, region=here.region, awaited="the whole look-back"
+        )
+        pause(min(now.missing_seconds + _HAIR_SECONDS, here.platform.deadline.remaining_seconds()))
+        now = known()
+    if now.missing_seconds > 0:
+        raise unfit(
+            f"{now.seconds:.0f} s of the look-back's {now.ranges.look_back:.0f} s are known: the run ended, "
+            "or Prometheus was restarted"
+        )
+    return now
+
+
+def _was(here: Asked, one: FigureLimit | EventsLimit, earlier: Before | None) -> Was | None:
+    name = one.events if isinstance(one, EventsLimit) else one.figure
+    return None if earlier is None else reading.was(here.platform, earlier, name)
+
+
+def _judged(now: Now, one: FigureLimit | EventsLimit, was: Was | None) -> Iterator[Judgement]:
+    """Yield what one figure or kind of events comes to; that there is no baseline is judged already."""
+    if isinstance(one, EventsLimit):
+        need(now.section.events.get(one.events), f"stability.events.{one.events}")
+        counted = now.events(one.events)
+        if was is not None:
+            yield rules.rate_kept(one.title, counted, was, one.keeps)
+        if one.failed is not None:
+            yield rules.few_failed(one.title, counted, one.failed)
+        return
+    need(now.section.figures.get(one.figure), f"stability.figures.{one.figure}")
+    points = now.points(one.figure)
+    if one.limit is not None:
+        yield rules.within(one, points)
+    if one.change is not None and was is not None:
+        yield rules.unchanged(one, points, was)
