@@ -6,7 +6,6 @@ import argparse
 import contextlib
 import dataclasses
 import datetime as dt
-import hashlib
 import pathlib
 import re
 import subprocess
@@ -19,7 +18,7 @@ import probes
 from environments import loader
 from environments.loader import Loaded
 from environments.provider import ProviderError, environment
-from environments.store import StoreError
+from environments.store import StoreError, store_of
 from environments.yaml_file import ConfigurationError, RequestError
 from gates.cli import asking
 from gates.cli.streams import teller
@@ -34,10 +33,13 @@ from gates.decide.outcome import (
     worst_outcome,
 )
 from gates.decide.release import Release
+from gates.decide.scope import Phase
 from gates.decide.statements import Kind, Link, Signer, Statement
 from gates.decide.times import COUNTDOWN
+from gates.decide.verdict import Verdict
 from gates.load import OUT, Checks, load_catalogue, load_policy
 from gates.run import override, runs
+from gates.run.bundle import sha256_of
 from probes.signatures import PublicKey
 from reports.texts import drawn
 from reports.words import GATE, one_line
@@ -45,6 +47,7 @@ from settings.environment import LocalFile
 from settings.policy import Policy
 from settings.sections import parse_duration
 from settings.statements import StatementRule
+from steps.kit.history import History
 from steps.kit.request import release_of
 from steps.kit.statements import Asking, keys_of, receive
 from steps.kit.statements import asking as read_statements
@@ -186,7 +189,7 @@ def _due(loaded: Loaded, at: str) -> set[str]:
 
 def _link(file: pathlib.Path) -> Link:
     try:
-        return Link(file.name, hashlib.sha256(file.read_bytes()).hexdigest())
+        return Link(file.name, sha256_of(file))
     except OSError as exc:
         raise RequestError(f"--evidence {file}: cannot be read: {exc.strerror}.") from exc
 
@@ -310,7 +313,8 @@ def _decide(arguments: argparse.Namespace, stdout: IO[str], tell: Callable[[str]
             raise RequestError(
                 f"--as {signing.signer.role}: {' or '.join(policy.roles)} may decide."
             )
-        digest = hashlib.sha256((held.path / runs.VERDICT).read_bytes()).hexdigest()
+        digest = sha256_of(held.path / runs.VERDICT)
+        _refuse_unknown(verdict, digest, signing)
         statement = signing.statement(
             Kind(arguments.what),
             {},
@@ -321,7 +325,7 @@ def _decide(arguments: argparse.Namespace, stdout: IO[str], tell: Callable[[str]
         )
         _confirm(signing, statement, arguments, stdout)
         again = signing.sign(statement)
-        decided = rules.decisions(again.ledger, policy, again.around).get(verdict.run)
+        decided = rules.decisions(again.ledger, policy, again.around).get(digest)
         if decided is None or decided.decision is not statement.kind:
             stdout.write(f"received; {_not_decided(again, statement, policy.people)}\n")
             return Decision.HOLD.exit_code
@@ -329,6 +333,23 @@ def _decide(arguments: argparse.Namespace, stdout: IO[str], tell: Callable[[str]
     if untold is not None:
         tell(untold)
     return asking.show(shown, arguments.output, stdout)
+
+
+def _refuse_unknown(verdict: Verdict, digest: str, signing: Signing) -> None:
+    """Raise RequestError for a phase's verdict on which no phase builds: then nothing would be decided."""
+    subject = signing.asking.books.subject
+    history = History(store_of(signing.loaded), subject.environment, subject.release)
+    if verdict.gate != Phase.name or digest in (one.verdict for one in history.entries()):
+        return
+    if verdict.joined:
+        each = " and ".join(one.run for one in verdict.joined)
+        raise RequestError(
+            f"run {verdict.run} was joined, and phases build on {each}: decide there."
+        )
+    raise RequestError(
+        f"run {verdict.run}: its verdict is none that the history of {verdict.release} names; no phase "
+        "would build on what is decided of it. Run the phase again."
+    )
 
 
 def _not_decided(found: Asking, statement: Statement, people: int) -> str:

@@ -13,7 +13,7 @@ import enum
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Self
 
-from pydantic import PlainSerializer
+from pydantic import Field, PlainSerializer
 
 from gates.decide.kept import READ_ON, Kept, MalformedError
 from gates.decide.outcome import Decision, worst_decision
@@ -66,13 +66,15 @@ class Entry(Kept):
     started_at: Moment | None = None
     live: bool = False
     """Whether a failure could mean ROLLBACK, as the release may carry traffic."""
+    verdict: Annotated[str, Field(exclude_if=lambda digest: not digest)] = ""
+    """SHA-256 of the verdict of a run that ended; what people decide is about this one."""
 
     @classmethod
     def from_record(cls, record: object) -> Self:
-        """Read it back; raises MalformedError, also where a key is missing: every record has them all."""
+        """Read it back; raises MalformedError, also where a key is missing that every record has."""
         kept = record if isinstance(record, Mapping) else {}
         for name in (field.name for field in dataclasses.fields(cls)):
-            if name not in kept:
+            if name not in kept and name != "verdict":
                 raise MalformedError(f"missing at {name}")
         # `super()` has no class to start from where slots made a new one.
         return super(Entry, cls).from_record(record)
@@ -189,7 +191,8 @@ def gaps(
 ) -> tuple[str, ...]:
     """Return, for each part that is not GO in every region, what its last run said there.
 
-    By run, `decisions` has what people made of a HOLD: to go on is as good as a GO here, and nowhere else.
+    By the digest of a verdict, `decisions` has what people made of a HOLD: to go on is as good as a GO here,
+    and nowhere else.
     The last run that asked a part in a region counts, if it is of this attempt and was decided by the
     same policy and requirements.
     """
@@ -224,7 +227,7 @@ def _gap(
 ) -> str:
     found: dict[str, list[str]] = {}
     for region, entry in last.items():
-        decided = None if entry is None else decisions.get(entry.run)
+        decided = None if entry is None else _decided(entry, decisions)
         said = "was never asked" if entry is None else _said(entry, part, region, now, decided)
         if not said and entry is not None and entry.digests != digests:
             said = f"was asked with another policy or other checks (run {entry.run})"
@@ -269,12 +272,18 @@ def built_on(
         and one.kind is Kind.ENDED
         and any(Decision.HOLD in said.values() for said in one.parts.values())
     )
-    runs = dict.fromkeys((one.run, one.phase) for one in held)
+    runs = {one.run: one for one in held}
     return tuple(
-        f"OVERRIDDEN: phase {phase} was HOLD, and {decisions[run]} (run {run})"
-        for run, phase in runs
-        if run in decisions
+        f"OVERRIDDEN: phase {one.phase} was HOLD, and {decided} (run {one.run})"
+        for one in runs.values()
+        if (decided := _decided(one, decisions)) is not None
     )
+
+
+def _decided(entry: Entry, decisions: Mapping[str, Overridden]) -> Overridden | None:
+    """Return what people decided of the very verdict that a run ended with, or None."""
+    found = decisions.get(entry.verdict) if entry.verdict else None
+    return found if found is not None and found.run == entry.run else None
 
 
 def _before(part: str, entries: Sequence[Entry], present: Mapping[str, int]) -> str:

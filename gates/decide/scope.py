@@ -23,7 +23,7 @@ NEVER_LIVE = ("1", "3.1")
 """What these change carries no traffic, wherever traffic is: a failure stops and rolls nothing back."""
 BEFORE_THE_SWITCH = ("1", "2", "3.1", "3.2")
 MIXED = "deploying, traffic is being switched"
-_LAST_WINDOW = tuple(WINDOWS)[-1]
+LAST_WINDOW = tuple(WINDOWS)[-1]
 _PHASE = re.compile(r"([1-7])(?:\.([1-9]))?")
 
 
@@ -120,7 +120,7 @@ class PostDeploy(Gate):
     def scope(self, rows: Iterable[Row], *, switched: bool) -> Scope:  # noqa: ARG002 - a live release is live
         """Return the rows that are due within the window, in the last one what was deferred to it."""
         rows = tuple(rows)
-        late = self.deferred.checks if self.deferred and self.window == _LAST_WINDOW else ()
+        late = self.deferred.checks if self.deferred and self.window == LAST_WINDOW else ()
         mine = (*in_window(rows, self.window), *(row for row in rows if row.id in late))
         return _all_at(mine, Stage.LIVE)
 
@@ -372,7 +372,7 @@ def _put_off(gate: Gate, around: Surroundings) -> Iterator[NotAsked]:
     whole = PreDeploy(gate.at).scope(around.catalogue, switched=False).rows
     put_off = [row for row in whole if row.id in gate.deferred.checks]
     owed = _grouped((row.owner, row) for row in put_off if row.applies(around.sections))
-    why = f"a hotfix defers it until {gate.deferred.until}; post-deploy --window {_LAST_WINDOW} asks it"
+    why = f"a hotfix defers it until {gate.deferred.until}; post-deploy --window {LAST_WINDOW} asks it"
     yield from (NotAsked(f"what {owner} owes", why, ids) for owner, ids in owed.items())
 
 

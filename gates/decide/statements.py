@@ -7,6 +7,7 @@ anything. What does not count is as if absent, and is said with its reason.
 
 from __future__ import annotations
 
+import collections
 import dataclasses
 import datetime as dt
 import enum
@@ -379,18 +380,26 @@ def never_waived(item: str, outcome: str, policy: WaiverPolicy) -> str:
 
 
 def decisions(found: Ledger, policy: DecidePolicy, around: Around) -> dict[str, Overridden]:
-    """Return what enough people decided of runs that were on hold, by run; the last decision counts."""
+    """Return what enough people decided of runs that were on hold, by the digest of the run's verdict.
+
+    Of each person the newest word alone counts, whatever it is worth, and of several decisions the last.
+    """
+    newest = {
+        (one.statement.run_digest, one.statement.person): one
+        for one in found.signed
+        if one.statement.kind in (Kind.PROCEED, Kind.ROLLBACK)
+    }
     last: dict[str, Overridden] = {}
-    agreed: dict[tuple[str, Kind, str], dict[str, Signed]] = {}
-    for one in found.signed:
+    agreed: dict[tuple[str, str, Kind, str], list[Signed]] = collections.defaultdict(list)
+    for one in sorted(newest.values(), key=lambda one: one.number):
         said = one.statement
-        if said.kind not in (Kind.PROCEED, Kind.ROLLBACK) or against_decision(one, policy, around):
+        if not said.run_digest or against_decision(one, policy, around):
             continue
-        people = agreed.setdefault((said.run, said.kind, said.reason), {})
-        people[said.person] = one
+        people = agreed[said.run_digest, said.run, said.kind, said.reason]
+        people.append(one)
         if len(people) >= policy.people:
-            names, digest = tuple(map(by, people.values())), said.run_digest
-            last[said.run] = Overridden(
+            names, digest = tuple(map(by, people)), said.run_digest
+            last[digest] = Overridden(
                 said.run, digest, said.kind, said.reason, names, one.received_at
             )
     return last

@@ -245,7 +245,7 @@ def _source(one: Mapping[str, Any]) -> dict[str, Any]:
     """Return a run that was joined, by the digests of its verdict and, where it has one, its bundle."""
     bundle = pathlib.Path(one["folder"]) / NAME
     known = {"run": one["run"], "verdict": one["sha256"]}
-    return known | ({"bundle": _sha256(bundle)} if bundle.is_file() else {})
+    return known | ({"bundle": sha256_of(bundle)} if bundle.is_file() else {})
 
 
 def _written(stated: Mapping[str, Any], place: Mapping[str, Any] | None, key: bytes | None) -> str:
@@ -271,12 +271,13 @@ def _entry(verdict: Verdict) -> dict[str, Any]:
     asked = {key: record[key] for key in QUESTION}
     at = utc_now().isoformat(timespec="milliseconds")
     kept = {key: record[key] for key in ("run", "state", "decision", "regions", "started_at")}
-    return {"received_at": at, **asked, **kept}
+    later = {key: record[key] for key in ("deferred",) if key in record}
+    return {"received_at": at, **asked, **kept, **later}
 
 
 def _described(name: str, path: pathlib.Path, kind: str = "") -> dict[str, Any]:
     """Return a file as in-toto's resource descriptor."""
-    return {"name": name, "digest": {"sha256": _sha256(path)}, **(_kind(kind) if kind else {})}
+    return {"name": name, "digest": {"sha256": sha256_of(path)}, **(_kind(kind) if kind else {})}
 
 
 def _kind(kind: str) -> dict[str, Any]:
@@ -284,5 +285,6 @@ def _kind(kind: str) -> dict[str, Any]:
     return {"annotations": {"kind": kind}}
 
 
-def _sha256(path: pathlib.Path) -> str:
+def sha256_of(path: pathlib.Path) -> str:
+    """Return the digest of a file, as all else names it; raises OSError."""
     return hashlib.sha256(path.read_bytes()).hexdigest()

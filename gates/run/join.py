@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
-import hashlib
 import pathlib
 from collections.abc import Iterator, Sequence
 
@@ -15,19 +14,19 @@ from gates.decide.statements import Waiver
 from gates.decide.verdict import Source, Verdict
 from gates.load import OUT, load_catalogue
 from gates.run import lines, verdict
-from gates.run.bundle import Sealing, signer
+from gates.run.bundle import Sealing, sha256_of, signer
 from gates.run.manifest import Scenario, manifest
 from probes.observation import utc_now
 from steps.kit.request import EVENTS, new_run_id
 
 SAME = (
     *("gate", "window", "phase", "at", "environment", "release"),
-    *("environment_regions", "sections"),
+    *("environment_regions", "sections", "deferred"),
 )
 KEPT = (
     *("stage", "follows", "traffic_switched_at", "switched_at_given"),
     *("environment_regions", "sections", "time_scale", "digests"),
-    *("system_owners", "classification", "runbook"),
+    *("system_owners", "classification", "runbook", "deferred"),
 )
 """Of the first run."""
 DIGESTS = ("policy", "catalogue", "environment")
@@ -64,8 +63,7 @@ class Joined:
 
     def source(self) -> Source:
         """Return where it lies, with the digest of its verdict."""
-        data = (self.folder / "verdict.json").read_bytes()
-        return Source(self.run, str(self.folder), hashlib.sha256(data).hexdigest())
+        return Source(self.run, str(self.folder), sha256_of(self.folder / "verdict.json"))
 
 
 class NotJoinedError(ValueError):
@@ -209,7 +207,7 @@ def _differing(runs: Sequence[Joined]) -> Iterator[str]:
 
 
 def _shown(value: object) -> object:
-    return list(value) if isinstance(value, tuple) else value
+    return list(value) if isinstance(value, tuple) else getattr(value, "checks", value)
 
 
 def _regions(runs: Sequence[Joined]) -> tuple[str, ...]:

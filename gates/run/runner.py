@@ -12,7 +12,6 @@ from typing import Any
 
 from environments.loader import Loaded, checks_of, name_of
 from environments.provider import Patience, ProviderError, environment
-from environments.release_file import read_release
 from environments.store import StoreError, store_of
 from environments.yaml_file import ConfigurationError, RequestError
 from gates.decide.catalogue import Row
@@ -20,14 +19,10 @@ from gates.decide.fold import Folded, Reason, Stage, fold
 from gates.decide.history import Entry, Kind, attempts, built_on, by_part, gaps
 from gates.decide.outcome import EXIT_CONFIGURATION, EXIT_OUR_FAILURE, EXIT_USAGE, Decision
 from gates.decide.plain_text import meant, plain
-from gates.decide.release import Release
 from gates.decide.scope import (
-    Deferred,
     Gate,
     NotAsked,
     Phase,
-    PostDeploy,
-    PreDeploy,
     Scope,
     Surroundings,
     no_such_part,
@@ -36,11 +31,11 @@ from gates.decide.scope import (
 )
 from gates.decide.statements import Overridden
 from gates.decide.verdict import Verdict
-from gates.decide.windows import DAY, moment
 from gates.load import OUT, Checks, load_catalogue, load_policy
 from gates.run import lines, verdict
-from gates.run.bundle import Sealing, signer
+from gates.run.bundle import Sealing, sha256_of, signer
 from gates.run.child import ChildPlan, run_child
+from gates.run.deferral import for_release
 from gates.run.executor import executor
 from gates.run.manifest import Manifest, Scenario, check_scenarios, manifest
 from probes.observation import utc_now
@@ -79,7 +74,7 @@ class Chronicle:
     digests: Mapping[str, str]
     """Of the policy and of what is required."""
     decisions: Mapping[str, Overridden] = dataclasses.field(default_factory=dict)
-    """What people made of runs that were on hold."""
+    """What people made of runs that were on hold, by the digest of the run's verdict."""
 
     def built_on(self, needed: Sequence[Phase]) -> tuple[str, ...]:
         """Return what a phase builds on that was no GO."""
@@ -115,18 +110,14 @@ class Chronicle:
             )
         )
 
-    def end(
-        self, parts: Mapping[str, Mapping[str, Decision]], started_at: dt.datetime
-    ) -> str | None:
-        """Add what the run decided; return why it could not be added, or None."""
+    def end(self, **decided: Any) -> str | None:
+        """Add what the run decided, as an entry keeps it; return why it could not be added, or None."""
 
         def ended(entries: Sequence[Entry]) -> Entry:
             begun = next((one for one in entries if one.run == self.run), None)
             if begun is None:
                 raise StoreError("its beginning was removed")
-            return dataclasses.replace(
-                begun, kind=Kind.ENDED, at=utc_now(), parts=parts, started_at=started_at
-            )
+            return dataclasses.replace(begun, kind=Kind.ENDED, at=utc_now(), **decided)
 
         return self._add(ended)
 
@@ -289,7 +280,7 @@ class Runner:
         question, settings = self._question, loaded.settings
         regions = regions_of(question.regions, loaded)
         release = release_of(question.release, question.env, loaded)
-        gate = _for_release(question.gate, loaded, policy, release)
+        gate, unknown = for_release(question.gate, loaded, policy, release)
         switched_at = switched_at_of(question.switched_at, loaded)
         whole = gate.scope(catalogue, switched=switched_at is not None)
         scope = whole.only(question.only)
@@ -321,7 +312,7 @@ class Runner:
             parts=() if question.only else gate.parts(catalogue),
             chronicle=chronicle,
             problems=(
-                *_left_out(scope, whole),
+                *(*unknown, *_left_out(scope, whole)),
                 *chronicle.missing(needed),
                 *_told_apart_badly(loaded, regions),
                 *unmet(settings.policy.must_ask, gate, around),
@@ -374,7 +365,8 @@ class Runner:
         if asked.parts:
             parts = by_part(asked.manifest.rows, asked.parts, asked.regions, folded.reasons)
             began = dt.datetime.fromisoformat(self._verdict.started_at)
-            return asked.chronicle.end(parts, began)
+            written = sha256_of(self.run_dir / "verdict.json")
+            return asked.chronicle.end(parts=parts, started_at=began, verdict=written)
         return asked.chronicle.rolled_back(back) if back else None
 
     def _decide(self, asked: Asked, problems: Iterable[str]) -> Folded:
@@ -421,20 +413,6 @@ def _told(loaded: Loaded, policy: Policy) -> dict[str, Any]:
         "runbook": policy.sign_off.runbook,
         "signed_by": signer(loaded),
     }
-
-
-def _for_release(gate: Gate, loaded: Loaded, policy: Policy, release: Release) -> Gate:
-    """Return a gate with what this release defers: a hotfix what policy allows, any other nothing."""
-    if not isinstance(gate, PreDeploy | PostDeploy) or policy.deployment is None:
-        return gate
-    try:
-        file = read_release(loaded, release).file
-    except ConfigurationError:
-        return gate  # the checks of the release say what is wrong with it
-    if file.kind != "hotfix" or not policy.deployment.hotfix:
-        return gate
-    until = f"{moment(file.planned_start + DAY)} UTC"
-    return dataclasses.replace(gate, deferred=Deferred(policy.deployment.hotfix, until))
 
 
 def _refuse_others(only: Collection[str], scope: Scope) -> None:

@@ -92,7 +92,8 @@ def open_windows(platform: Platform, described: Deployment) -> list[Window]:
 def _emergency(platform: Platform) -> Span | None:
     """Return from when to when a deployment outside of the windows is approved; None where it is not.
 
-    It begins with the gate's first receipt of the approval and ends as that does.
+    It begins with the gate's first receipt of the approval and ends as that does, and once it is as old as
+    policy lets it be.
     """
     if platform.environment.settings.statements is None:
         return None
@@ -103,12 +104,14 @@ def _emergency(platform: Platform) -> Span | None:
     if _APPROVAL not in found.items:
         return None
     around = dataclasses.replace(found.around, emergency=True)
-    count = statements.count(_APPROVAL, found.items[_APPROVAL], found.ledger, around)
+    rule = found.items[_APPROVAL]
+    count = statements.count(_APPROVAL, rule, found.ledger, around)
     if not count.good:
         return None
     who = " and ".join(one.statement.name for one in count.signed)
     begins = max(one.received_at for one in count.signed)
-    ends = min(one.statement.expires_at for one in count.signed)
+    longest = dt.timedelta(seconds=rule.max_age)
+    ends = min(min(one.statement.expires_at, one.since + longest) for one in count.signed)
     return Span(begins, ends, f"emergency approved by {who}")
 
 

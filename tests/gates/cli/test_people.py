@@ -14,11 +14,13 @@ import pytest
 
 from gates.cli import people
 from gates.cli.main import main
+from gates.decide import statements as rules
 from gates.decide.fold import Stage
 from gates.decide.judgement import below
 from gates.decide.outcome import Decision, Meaning, Outcome
+from gates.decide.statements import Kind
 from gates.run.runs import newest_first
-from steps.kit.statements import by_people
+from steps.kit.statements import asking, by_people
 from tests.gates.cli.evidence import leave, run_id
 from tests.reports import verdicts
 from tests.sandbox.platforms import eventually
@@ -268,9 +270,9 @@ def test_what_nobody_may_waive_is_refused(
     assert said in found
 
 
-def held(scene: Scene) -> pathlib.Path:
+def held(scene: Scene, **changes: Any) -> pathlib.Path:
     whose = {"environment": "clinic", "asked_as": str(scene.folder / "environment.yaml")}
-    leave(scene.folder / "out", run_id(1), verdicts.hold(), **whose)
+    leave(scene.folder / "out", run_id(1), verdicts.hold(), **whose, **changes)
     return scene.folder / "out"
 
 
@@ -288,14 +290,87 @@ def test_a_hold_that_people_decided_is_shown_as_that_and_stays_one(scene: Scene)
     verdict = shown.verdict()
     assert (verdict.decision, verdict.exit_code, verdict.is_go) == (Decision.HOLD, 20, False)
     assert "OVERRIDDEN" in (shown.path / "summary.md").read_text()
-    (decided,) = by_people(*scene.asked)[1].values()
-    assert (decided.run, decided.by) == (run_id(1), ("Rosa Keller as release-manager",))
+    (found,) = by_people(*scene.asked)[1].values()
+    assert (found.run, found.by) == (run_id(1), ("Rosa Keller as release-manager",))
     again = gate(
         scene,
         "rosa.keller",
         f"decide proceed {shown.id} --as release-manager --reason x --out {out}",
     )
     assert again[0] == 64
+
+
+def decided(scene: Scene) -> list[tuple[str, str]]:
+    """Return what people decided in the end, and who."""
+    found = by_people(*scene.asked)[1].values()
+    return [(one.decision.value, " and ".join(one.by)) for one in found]
+
+
+def test_the_newest_word_of_each_person_counts_and_no_older_one(scene: Scene) -> None:
+    out = held(scene)
+
+    def say(who: str, what: str, role: str) -> None:
+        command = f"decide {what} {run_id(1)} --as {role} --out {out}"
+        assert gate(scene, who, command, "--reason", "it is known")[0] == 20
+
+    rosa, vera = "Rosa Keller as release-manager", "Vera Ito as vp-engineering"
+    say("rosa.keller", "proceed", "release-manager")
+    say("rosa.keller", "rollback", "release-manager")
+    assert decided(scene) == [("rollback", rosa)]
+    say("vera.ito", "proceed", "vp-engineering")
+    assert decided(scene) == [("proceed", vera)]
+    say("vera.ito", "rollback", "vp-engineering")
+    assert decided(scene) == [("rollback", f"{rosa} and {vera}")]
+
+
+def test_two_people_who_each_changed_their_mind_never_agreed(scene: Scene) -> None:
+    """Nor does a word that counts for nothing leave the one before it in force."""
+    of: dict[str, Any] = {"run": "r", "run_digest": "5" * 64, "reason": "why", "items": {}}
+    for who, kind, role in (
+        ("rosa.keller", Kind.PROCEED, "release-manager"),
+        ("rosa.keller", Kind.ROLLBACK, "release-manager"),
+        ("vera.ito", Kind.PROCEED, "vp-engineering"),
+    ):
+        scene.sign(who, "T7-DOCS-6", kind=kind, role=role, **of)
+    policy = scene.asked[1].statements.decide
+    assert policy is not None
+    found = asking(*scene.asked)
+    both = policy.model_copy(update={"people": 2})
+    assert rules.decisions(found.ledger, both, found.around) == {}
+    scene.sign(
+        "vera.ito", "T7-DOCS-6", kind=Kind.ROLLBACK, role="vp-engineering", **of | {"reason": ""}
+    )
+    assert decided(scene) == [("rollback", "Rosa Keller as release-manager")]
+    nameless = of | {"run_digest": ""}
+    scene.sign("rosa.keller", "T7-DOCS-6", kind=Kind.PROCEED, role="release-manager", **nameless)
+    assert decided(scene) == [("rollback", "Rosa Keller as release-manager")]
+
+
+JOINED = {"run": run_id(2, "phase"), "folder": "eu", "sha256": "5" * 64}
+
+
+@cases(
+    "changes said",
+    {
+        "a run that the history does not know": (
+            {},
+            "its verdict is none that the history of v1.2.0",
+        ),
+        "a run that was joined": (
+            {"joined": [JOINED]},
+            f"was joined, and phases build on {JOINED['run']}: decide there.",
+        ),
+    },
+)
+def test_of_a_phase_only_what_the_next_one_builds_on_is_decided(
+    scene: Scene, changes: dict[str, Any], said: str
+) -> None:
+    of_a_phase = {"gate": "phase", "phase": "7", "window": None}
+    out = held(scene, **of_a_phase, **changes)
+    command = f"decide proceed {run_id(1)} --as release-manager --reason x --out {out}"
+    code, found = gate(scene, "rosa.keller", command)
+    assert (code, scene.record(1).exists()) == (64, False)
+    assert said in found
 
 
 def test_people_decide_about_nothing_but_a_hold(scene: Scene) -> None:

@@ -29,6 +29,7 @@ class Step:
     digests: Mapping[str, str] = dataclasses.field(default_factory=lambda: DIGESTS)
     live: bool = True
     """Whether it might have said ROLLBACK."""
+    verdict: str = ""
 
     def added_to(self, entries: tuple[Entry, ...]) -> tuple[Entry, ...]:
         """Return the history with the step's one or two records."""
@@ -55,6 +56,7 @@ class Step:
             at=at + dt.timedelta(seconds=3),
             parts=self.said,
             started_at=at,
+            verdict=self.verdict,
         )
         return *entries, begun, ended
 

@@ -295,6 +295,24 @@ def test_the_regions_runs_are_joined_to_one_verdict(deployment: Deployment) -> N
     assert deployment.gate.run("join", "nothing").returncode == 64
 
 
+def test_a_live_release_whose_file_is_broken_is_not_go_in_the_last_window(
+    deployment: Deployment,
+) -> None:
+    """It may have been a hotfix, which owes what the countdown did not ask."""
+    features = deployment.environment.parent / "features"
+    with (features / "team.feature").open("a") as file:
+        file.write(SCENARIO.format(check="TEAM-DAY-1"))
+    with (features / "catalogue.csv").open("a") as file:
+        file.write("TEAM-DAY-1,post-deploy,24h,team,critical,no,rollback,\n")
+    broken = deployment.environment.parent / "releases" / "v1.2.0" / "release.yaml"
+    broken.parent.mkdir(parents=True)
+    broken.write_text("kind: [")
+    deployment.change(lambda data: data.update(releases={"folder": "releases"}))
+    code, verdict = deployment.ask("post-deploy", "--window", "24h")
+    assert (code, verdict["decision"], verdict["counts"]) == (20, "HOLD", {"PASS": 2})
+    assert "whether this release defers anything is unknown" in sentences(verdict)
+
+
 SIGNED = """
   @T7-DOCS-6
   Scenario: Training materials are prepared

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from gates.decide.fold import Reason
 from gates.decide.outcome import Decision, Outcome, worst_decision
+from gates.decide.scope import Deferred
 from gates.load import Checks
 from gates.run import verdict
 from gates.run.join import Joined, NotJoinedError, join
@@ -92,6 +93,24 @@ def test_runs_that_are_not_whole_or_green_or_not_of_one_question_are_no_go(
     reasons = {f"{one.decision}: {one.sentence}" for one in joined.reasons}
     text = re.sub(r"[-0-9]+ [0-9:]+ UTC", "A TIME", "\n".join(sorted(reasons)))
     said([joined.decision, joined.regions, text.split("\n")])
+
+
+DEFERRED = Deferred(("T7-DOCS-6",), "Sunday 2026-02-01 22:00 UTC")
+
+
+@cases("regions differing", {"in both regions": (("eu", "us"), 0), "in one": (("us",), 1)})
+def test_what_a_hotfix_deferred_stays_with_what_is_joined_and_has_to_be_the_same(
+    tmp_path: pathlib.Path, regions: tuple[str, ...], differing: int
+) -> None:
+    """In whichever run is named first: what one of them did not ask is never GO by the other."""
+    runs = [
+        a_run(tmp_path, one, deferred=DEFERRED if one in regions else None) for one in ("us", "eu")
+    ]
+    joined = join(runs, tmp_path / "out")
+    assert joined.deferred == DEFERRED
+    assert joined.is_go is not bool(differing)
+    said = [one.sentence for one in joined.reasons if "is of deferred" in one.sentence]
+    assert len(said) == differing
 
 
 def test_a_joined_verdict_that_would_be_better_than_a_run_is_not_made(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import pathlib
 import shutil
@@ -23,6 +24,8 @@ from tests.tables import cases
 
 GO, HOLD, STOP = Decision.GO, Decision.HOLD, Decision.STOP
 ROLLBACK = Decision.ROLLBACK
+VERDICT = "5" * 64
+"""The digest of a run's verdict."""
 PARTS, REGIONS = ("1.1", "1.2"), ("eu", "us")
 
 
@@ -212,13 +215,15 @@ def test_no_edits_turn_what_is_not_go_into_go_but_the_removal_of_the_end(
 
 def test_a_hold_that_people_decided_counts_for_what_comes_next_and_is_said() -> None:
     """To go on is as good as a GO here; to roll back, a STOP, or another run's decision is not."""
-    held = a_run(-5, p11_eu=GO, p11_us=GO, p12_eu=HOLD, p12_us=GO)
+    held = dataclasses.replace(
+        a_run(-5, p11_eu=GO, p11_us=GO, p12_eu=HOLD, p12_us=GO), verdict=VERDICT
+    )
 
     def found(
-        decision: statements.Kind, run: str = "run--5", *more: Step
+        decision: statements.Kind, run: str = "run--5", digest: str = VERDICT, *more: Step
     ) -> tuple[tuple[str, ...], tuple[str, ...]]:
         by, why = ("Rosa Keller as release-manager",), "the patients are well"
-        decided = {run: Overridden(run, "5" * 64, decision, why, by, AT)}
+        decided = {digest: Overridden(run, digest, decision, why, by, AT)}
         entries = told(held, *more)
         return (
             gaps(PARTS, REGIONS, entries, AT, DIGESTS, decided),
@@ -234,7 +239,18 @@ def test_a_hold_that_people_decided_counts_for_what_comes_next_and_is_said() -> 
     assert found(back)[0] == (
         f"1.2 was HOLD, and {said} roll back: the patients are well (run run--5) in eu",
     )
-    assert found(go_on, "run--9") == (("1.2 was HOLD (run run--5) in eu",), ())
-    assert found(go_on, "run--4", STOPPED)[0] == (
+    undecided = (("1.2 was HOLD (run run--5) in eu",), ())
+    assert found(go_on, "run--9") == undecided
+    # Another run by the same name, or a verdict that was edited before people read it.
+    assert found(go_on, "run--5", "6" * 64) == undecided
+    assert found(go_on, "run--4", VERDICT, STOPPED)[0] == (
         "1.2 was HOLD (run run--5) in eu; 1.2 was STOP (run run--4) in us",
     )
+
+
+def test_an_end_without_its_verdict_s_digest_is_read_and_nobody_s_decision_is_about_it() -> None:
+    (_, ended) = told(a_run(-5, p11_eu=HOLD))
+    assert "verdict" not in ended.record()
+    assert Entry.from_record(ended.record()) == ended
+    nameless = {"": Overridden(ended.run, "", statements.Kind.PROCEED, "why", ("x",), AT)}
+    assert gaps(["1.1"], ["eu"], [_, ended], AT, DIGESTS, nameless)

@@ -14,6 +14,7 @@ import yaml
 from pydantic import SecretStr
 
 from environments.release_file import path_of
+from gates.decide.outcome import Outcome
 from probes.observation import utc_now
 from sandbox.systems.people import standins
 from steps.people import windows
@@ -148,6 +149,19 @@ def test_outside_of_the_window_one_may_deploy_while_the_vice_president_s_approva
     scene.key("vera.ito", revoked_from="2026-01-01T00:00:00Z")
     revoked = told(judged("WIN-1", scene.platform))
     said([_TIMES.sub("…", one) for one in (*before, *short, *long, *revoked)])
+
+
+@cases("days outcome", {"on the day": (0, Outcome.PASS), "in five days": (5, Outcome.FAIL)})
+def test_an_approval_opens_no_window_after_the_days_that_policy_gives_it(
+    tmp_path: pathlib.Path, days: int, outcome: Outcome
+) -> None:
+    """Whatever end its signer wrote; WIN-3 counts for three days."""
+    closed = {"opens": "Monday 00:00", "closes": "Monday 00:01"}
+    scene = Scene(tmp_path, sections={"deployment": {"windows": [closed]}})
+    scene.release["planned_start"] = (utc_now() + dt.timedelta(days=days)).isoformat()
+    scene.write()
+    scene.sign("vera.ito", "WIN-3", expires_at=utc_now() + dt.timedelta(days=300))
+    assert judged("WIN-1", scene.platform).outcome("eu") is outcome
 
 
 def _closed_today() -> dict[str, str]:
