@@ -69,11 +69,11 @@ def digest_of_files(paths: Iterable[pathlib.Path]) -> str:
     return digest.hexdigest()
 
 
-def load_policy(folder: pathlib.Path = POLICY) -> Policy:
+def load_policy(folder: pathlib.Path = POLICY, instead: pathlib.Path | None = None) -> Policy:
     """Return the policy of all files in a folder; raises ConfigurationError.
 
     Each file brings other sections; the same section in two files is refused, since one of them
-    would silently win.
+    would silently win. Sections of the file `instead` take the place of the folder's.
     """
     merged: dict[str, object] = {}
     sources: dict[str, str] = {}
@@ -89,4 +89,8 @@ def load_policy(folder: pathlib.Path = POLICY) -> Policy:
                 )
             merged[key] = value
             sources[key] = shown(file)
+    if instead is not None:
+        replaced = read_yaml(instead, shown(instead))
+        merged |= replaced
+        sources |= dict.fromkeys(replaced, shown(instead))
     return parse(Policy, merged, f"{shown(folder)}/*.yaml", sources)

@@ -50,3 +50,41 @@ class TriggersPolicy(Section):
         twice = doubled([one.check for one in self.watched])
         if twice:
             yield f"two triggers for {', '.join(twice)}; keep one of each"
+
+
+class Fixture(Section):
+    """What the policy has to say of a series, or of counted events; read from fixtures/*.yaml beside it."""
+
+    says: str = Field(min_length=1)
+    """What it stands for."""
+    trigger: CheckId | None = None
+    objective: CheckId | None = None
+    series: str = ""
+    """Of a trigger: its evaluations, such as "0.1% x20, 3% x21, gap x2"; bad and good where it is
+    no share."""
+    bad: float = Field(default=0.0, ge=0, allow_inf_nan=False)
+    """Of an objective: so many bad events in its look-back,"""
+    events: float | None = Field(default=None, ge=0, allow_inf_nan=False)
+    """of so many."""
+    expect: Literal["fires", "quiet", "undecided", "pass", "fail"]
+    after: Annotated[Seconds, Field(ge=0)] | None = None
+    """Where it fires: so long after the first evaluation."""
+
+    def _refusals(self) -> Iterator[str]:
+        if (self.trigger is None) == (self.objective is None):
+            yield "name what is meant: trigger or objective, one of them"
+        if self.trigger is not None and (not self.series or self.events is not None):
+            yield "a trigger is shown a series, and no events"
+        if self.objective is not None and (self.series or self.events is None):
+            yield "an objective is shown bad and events, and no series"
+        known = ("fires", "quiet") if self.trigger is not None else ("pass", "fail")
+        if self.expect not in (*known, "undecided"):
+            yield f"expect {', '.join(known)} or undecided"
+        if self.after is not None and self.expect != "fires":
+            yield "after is when it fires; remove it"
+
+
+class Fixtures(Section):
+    """One file of them."""
+
+    fixtures: tuple[Fixture, ...] = Field(min_length=1)

@@ -300,6 +300,53 @@ def _release_file(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _rules(parser: argparse.ArgumentParser) -> None:
+    _of_policy(parser)
+    parser.add_argument(
+        "--region", action="append", default=[], help="only this region; may be repeated"
+    )
+    parser.add_argument("--output", choices=("yaml",), default="yaml")
+
+
+def _check_policy(parser: argparse.ArgumentParser) -> None:
+    _of_policy(parser)
+    _output(parser)
+
+
+def _backtest(parser: argparse.ArgumentParser) -> None:
+    _of_policy(parser)
+    parser.add_argument("--from", dest="since", required=True, type=_time, metavar="TIME")
+    parser.add_argument("--to", dest="until", required=True, type=_time, metavar="TIME")
+    parser.add_argument(
+        "--releases",
+        required=True,
+        type=pathlib.Path,
+        metavar="CSV",
+        help="past releases: release,at,label[,since,until]; label is good or bad",
+    )
+    parser.add_argument(
+        "--region", action="append", default=[], help="only this region; may be repeated"
+    )
+    parser.add_argument(
+        "--rollback-minutes",
+        type=float,
+        metavar="N",
+        help="what a false alarm costs; left out: the longest way but the database, by policy",
+    )
+    _output(parser)
+
+
+def _of_policy(parser: argparse.ArgumentParser) -> None:
+    what = "environment, such as local or prod, or a file ending in .yaml"
+    parser.add_argument("--env", default="local", help=f"{what} (default: local)")
+    parser.add_argument(
+        "--policy",
+        type=pathlib.Path,
+        metavar="FILE",
+        help="its sections take the place of the policy's",
+    )
+
+
 def _init(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "folder", nargs="?", type=pathlib.Path, metavar="FOLDER", help="where to lay a project out"
@@ -339,6 +386,9 @@ ADDED: Mapping[str, Callable[[argparse.ArgumentParser], None]] = {
     "waive": _waive,
     "decide": _decide,
     "release": _release_file,
+    "rules": _rules,
+    "check-policy": _check_policy,
+    "backtest": _backtest,
     "init": _init,
     "prune": _prune,
     "completion": _completion,
@@ -378,6 +428,18 @@ def _file(text: str) -> pathlib.Path:
     if not re.fullmatch(r"[a-z][a-z0-9_-]*\.yaml", pathlib.Path(text).name):
         raise argparse.ArgumentTypeError(f"{text}: call it NAME.yaml, in lower case")
     return pathlib.Path(text)
+
+
+def _time(text: str) -> Any:
+    import datetime as dt  # noqa: PLC0415 - the others need no clock
+
+    try:
+        at = dt.datetime.fromisoformat(text)
+    except ValueError:
+        at = None
+    if at is None or at.tzinfo is None:
+        raise argparse.ArgumentTypeError(f"“{text}”: write it like 2026-01-31T22:00:00Z")
+    return at
 
 
 def _duration(text: str) -> str:

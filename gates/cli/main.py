@@ -36,6 +36,9 @@ COMMANDS = {
     "report": "the Allure report of runs, or of a release: one HTML file",
     "notify": "tell people of a verdict: Slack, Teams, PagerDuty, a webhook",
     "release": "what a release is: draft its release.yaml from the git repository",
+    "rules": "the policy's objectives and triggers as rules of Prometheus",
+    "check-policy": "can each rule of the policy fire and pass, and does it say what its fixtures expect?",
+    "backtest": "what each trigger would have said of past releases, and when",
     "init": "propose an environment file from a live Prometheus",
     "prune": "remove old runs, but for what is still needed",
     "completion": "what makes a shell complete commands: bash, zsh, fish",
@@ -45,6 +48,7 @@ SHARED = {
     **dict.fromkeys(("explain", "join"), "evidence"),
     **dict.fromkeys(("attest", "approve", "waive", "decide"), "people"),
     **dict.fromkeys(("baseline", "doctor", "init"), "set_up"),
+    **dict.fromkeys(("rules", "check-policy", "backtest"), "policy"),
 }
 """The modules of several commands; every other one is called as its command."""
 EXAMPLES = """examples:

@@ -2,10 +2,23 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections.abc import Mapping, Sequence
 
 from settings.monitoring import FileSystems
+from settings.objectives import Metric, Objective
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Grouped:
+    """Which series are counted together."""
+
+    labels: Mapping[str, str]
+    match: tuple[str, ...] = ()
+    """More matchers."""
+    by: tuple[str, ...] = ()
+    """Labels whose values are counted apart."""
 
 
 def selector(name: str, labels: Mapping[str, str], *more: str) -> str:
@@ -65,6 +78,26 @@ def quantile(
     """Return the query for an interpolated quantile: never decides without the counts around it."""
     rate = f"rate({selector(name + '_bucket', labels, *match)}{_range(seconds)})"
     return f"histogram_quantile({share:g}, sum by (le) ({rate}))"
+
+
+def bad_share(
+    objective: Objective, over_seconds: float | None, metric: Metric, of: Grouped, seconds: float
+) -> str:
+    """Return the query for the share of an objective's bad events among all; over_seconds of latencies alone.
+
+    0 where there are events and none is bad; NaN or nothing where there are none.
+    """
+
+    def rate(name: str, *more: str) -> str:
+        chosen = selector(name, of.labels, *of.match, *metric.match, *more)
+        return f"sum by ({', '.join(of.by)}) (rate({samples(chosen, seconds)}))"
+
+    if over_seconds is None:
+        whole = rate(metric.name)
+        bad = rate(metric.name, f'{metric.status_label}=~"{_quoted(objective.bad_status or "")}"')
+        return f"({bad} or 0 * {whole}) / {whole}"
+    good = rate(f"{metric.name}_bucket", f'le=~"{_bound(over_seconds)}"')
+    return f"1 - {good} / {rate(f'{metric.name}_count')}"
 
 
 def free_shares(kind: FileSystems, labels: Mapping[str, str]) -> str:

@@ -9,6 +9,7 @@ import pathlib
 import random
 import subprocess
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from gates.decide.trigger import Clock, Observation, State, step
 from sandbox.core import binaries
@@ -45,7 +46,6 @@ def disagrees(
     if keep_seconds:
         rule["keep_firing_for"] = f"{keep_seconds:.0f}s"
     rules = {"groups": [{"name": "all", "interval": f"{EVERY_SECONDS}s", "rules": [rule]}]}
-    (folder / "rules.json").write_text(json.dumps(rules))
     group = {
         "interval": f"{EVERY_SECONDS}s",
         "input_series": [
@@ -61,14 +61,25 @@ def disagrees(
             for evaluation, numbers in firing.items()
         ],
     }
-    test = {
-        "rule_files": ["rules.json"],
-        "evaluation_interval": f"{EVERY_SECONDS}s",
-        "tests": [group],
-    }
-    (folder / "test.json").write_text(json.dumps(test))
+    return refuses(promtool, folder, rules, group)
+
+
+def refuses(
+    promtool: binaries.Binary,
+    folder: pathlib.Path,
+    rules: Mapping[str, Any],
+    group: Mapping[str, Any] | None = None,
+) -> str | None:
+    """Return what promtool finds wrong with rules, or with what a group of its tests expects of them."""
+    (folder / "rules.json").write_text(json.dumps(rules))
+    asked = ["check", "rules", "rules.json"]
+    if group is not None:
+        every = {"evaluation_interval": f"{EVERY_SECONDS}s"}
+        test = {"rule_files": ["rules.json"], **every, "tests": [group]}
+        (folder / "test.json").write_text(json.dumps(test))
+        asked = ["test", "rules", "test.json"]
     done = subprocess.run(
-        [promtool.path, "test", "rules", "test.json"],
+        [promtool.path, *asked],
         capture_output=True,
         text=True,
         timeout=120,

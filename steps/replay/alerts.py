@@ -1,0 +1,185 @@
+"""The policy's objectives and triggers as Prometheus' own rules: on-call and gate ask the same. Pure.
+
+Where the gate is stricter than a rule can be, the rule's annotation names it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from gates.decide.counting.statistics import events_to_prove
+from gates.decide.judgement import percent
+from settings.objectives import Limit, Metric, Objective, Prometheus
+from settings.triggers import Trigger
+from steps.kit.platform import CONFIRM_FLOOR_SECONDS, NotDescribedError, Platform
+from steps.objectives import promql
+from steps.objectives.counting import Times
+from steps.watch.watching import SHORTEST_EVERY_SECONDS
+
+RELEASE = "{release}"
+_HAIR_SECONDS = 0.001
+_FIRES = (
+    "The gate also counts what a series shows first when it begins in the range, fires only once the events "
+    "disprove the limit with 95 % confidence (those that come together count as one), and is undecided, "
+    "never healthy, where scrapes are missing or targets lack the metric."
+)
+_HOLDS = (
+    "The gate holds too where neither is proved with 95 % confidence (events that come together count as "
+    "one): it takes {events:,} events without a bad one to prove it, over the whole look-back."
+)
+_AWAY = (
+    "The gate asks each service itself, over HTTP ({services}), and counts an outage while something else "
+    "answers; Prometheus knows of {job}'s scrapes alone."
+)
+
+
+def document(platform: Platform) -> dict[str, Any]:
+    """Return the rule file of an environment: one group for each region."""
+    every = platform.scaled(platform.policy.triggers.every, SHORTEST_EVERY_SECONDS)
+    return {
+        "groups": [
+            {
+                "name": f"gate-{platform.environment.settings.name}-{region}",
+                "interval": duration(every),
+                "rules": list(_rules(platform, region)),
+            }
+            for region in platform.regions
+        ]
+    }
+
+
+def remarks(platform: Platform) -> Iterator[str]:
+    """Yield what these rules do not watch, and the gate does."""
+    for trigger in platform.policy.triggers.watched:
+        if trigger.objective is None and trigger.unavailable_for is None:
+            yield f"{trigger.check} ({trigger.title}) is asked by the gate alone: no metric tells it"
+    for objective in platform.policy.objectives:
+        if objective.metric not in platform.environment.settings.metrics:
+            lacking = f"metrics.{objective.metric}"
+            yield f"{objective.check} ({objective.title}) has no rule: {lacking} is not described"
+    if len({one.prometheus for one in platform.environment.settings.regions.values()}) > 1:
+        yield "each region has a Prometheus of its own: load its group there and no other (--region)"
+
+
+def duration(seconds: float) -> str:
+    """Return a time as Prometheus writes it, which takes no fraction."""
+    for unit, length in (("h", 3600.0), ("m", 60.0), ("s", 1.0)):
+        if seconds % length == 0:
+            return f"{seconds / length:.0f}{unit}"
+    return f"{seconds * 1000:.0f}ms"
+
+
+def share_of(
+    platform: Platform, region: str, objective: Objective, limit: Limit, *, apart: bool
+) -> str:
+    """Return the query for an objective's share of bad events in a region, over the gate's own look-back.
+
+    `apart` counts each release by itself, else the platform's alone. Raises NotDescribedError.
+    """
+    metric = platform.environment.settings.metrics.get(objective.metric)
+    if metric is None:
+        raise NotDescribedError(f"the environment lacks metrics.{objective.metric}; add it")
+    scrape = platform.section(Prometheus).scrape_interval
+    # The gate's counts grow from the last scrape before the look-back; Prometheus' ranges begin in it.
+    seconds = Times.of(objective, platform, scrape).look_back + scrape - _HAIR_SECONDS
+    of = (
+        grouped(platform, region, metric.labels) if apart else _of_release(platform, region, metric)
+    )
+    return promql.bad_share(objective, over_of(objective, limit), metric, of, seconds)
+
+
+def grouped(platform: Platform, region: str, labels: Mapping[str, str]) -> promql.Grouped:
+    """Return the series that these labels select for whatever release, each release apart."""
+    named = {name: value for name, value in labels.items() if RELEASE in value}
+    rest = {name: value for name, value in labels.items() if name not in named}
+    match = [f'{name}=~"{_any_release(value)}"' for name, value in sorted(named.items())]
+    return promql.Grouped(platform.labels(region, rest), tuple(match), tuple(sorted(named)))
+
+
+def over_of(objective: Objective, limit: Limit) -> float | None:
+    """Return what an event has to take longer than to be bad; of a quantile, the bound above its target."""
+    around = objective.bounds_around
+    return around[1] if limit.over_seconds is None and around else limit.over_seconds
+
+
+def _of_release(platform: Platform, region: str, metric: Metric) -> promql.Grouped:
+    return promql.Grouped(platform.labels(region, metric.labels))
+
+
+def _any_release(value: str) -> str:
+    before, after = (re.escape(part).replace("\\", "\\\\") for part in value.split(RELEASE, 1))
+    return f"{before}.+{after}"
+
+
+def _rules(platform: Platform, region: str) -> Iterator[dict[str, Any]]:
+    described = platform.environment.settings.metrics
+    for objective in platform.policy.objectives:
+        if objective.metric in described:
+            yield from _of_target(platform, region, objective)
+    for trigger in platform.policy.triggers.watched:
+        if trigger.objective is not None:
+            yield from _of_limit(platform, region, trigger, trigger.objective)
+        if trigger.unavailable_for is not None:
+            yield _of_outage(platform, region, trigger, trigger.unavailable_for)
+
+
+def _of_target(platform: Platform, region: str, objective: Objective) -> Iterator[dict[str, Any]]:
+    target = objective.target
+    events = events_to_prove(0, target.budget)
+    expr = share_of(platform, region, objective, target, apart=True)
+    words = _over(objective, target)
+    stricter = _HOLDS.format(events=events)
+    yield from _pair(objective.check, region, expr, target.budget, ("hold", words, stricter))
+
+
+def _of_limit(
+    platform: Platform, region: str, trigger: Trigger, check: str
+) -> Iterator[dict[str, Any]]:
+    objective = platform.policy.objective(check)
+    limit = objective.rollback
+    if limit is None or objective.metric not in platform.environment.settings.metrics:
+        return
+    scrape = platform.section(Prometheus).scrape_interval
+    lasts = duration(Times.of(objective, platform, scrape).sustained)
+    expr = share_of(platform, region, objective, limit, apart=True)
+    words = f"{_over(objective, limit)} for {lasts}"
+    record, alert = _pair(trigger.check, region, expr, limit.budget, ("rollback", words, _FIRES))
+    yield record
+    yield {"alert": alert["alert"], "expr": alert["expr"], "for": lasts, **alert}
+
+
+def _pair(
+    check: str, region: str, expr: str, budget: float, said: tuple[str, str, str]
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the rule that records a share, and the alert on it."""
+    name = f"gate:{check.lower().replace('-', '_').replace('.', '_')}:bad_share"
+    over = f"{promql.selector(name, {'region': region})} > {budget:.12g}"
+    record = {"record": name, "expr": expr, "labels": {"region": region}}
+    return record, {"alert": check, "expr": over, **_about(region, *said)}
+
+
+def _of_outage(platform: Platform, region: str, trigger: Trigger, lasts: float) -> dict[str, Any]:
+    section = platform.section(Prometheus)
+    up = promql.selector("up", grouped(platform, region, {"job": section.job}).labels)
+    services = ", ".join(platform.environment.settings.regions[region].services)
+    stricter = _AWAY.format(services=services, job=section.job)
+    waits = duration(platform.scaled(lasts, CONFIRM_FLOOR_SECONDS))
+    words = f"{trigger.title}: no target of {section.job} answers for {waits}"
+    expr = f"max({up}) == 0 or absent({up})"
+    said = _about(region, "rollback", words, stricter)
+    return {"alert": trigger.check, "expr": expr, "for": waits, **said}
+
+
+def _about(region: str, means: str, summary: str, stricter: str) -> dict[str, Any]:
+    return {
+        "labels": {"region": region, "means": means},
+        "annotations": {"summary": summary, "gate_is_stricter": stricter},
+    }
+
+
+def _over(objective: Objective, limit: Limit) -> str:
+    over = over_of(objective, limit)
+    what = "failed" if over is None else f"take over {over * 1000:g} ms"
+    return f"{objective.title}: over {percent(limit.budget)} {what}"
