@@ -29,6 +29,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--manifest", type=pathlib.Path, help="JSON file naming the checks to run")
     group.addoption("--phase", type=int, help="phase of the deployment that is asked about, 1 to 7")
     group.addoption("--watch", type=float, metavar="SECONDS", help="how long triggers are watched")
+    group.addoption("--restored", help="after a rollback: the version that has to serve")
     group.addoption("--resume", type=pathlib.Path, help="events of a watch to go on with")
     group.addoption(
         "--checks",

@@ -160,6 +160,7 @@ def _request(config: pytest.Config) -> Request:
         run_dir=option("--run-dir"),
         phase=option("--phase"),
         watch_seconds=option("--watch"),
+        restored=option("--restored"),
         resumed=option("--resume"),
         checks=config.stash[FOLDER],
         dry=option("dry"),

@@ -5,10 +5,12 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import pathlib
+from collections.abc import Collection
 
 from environments.loader import Loaded, shown
 from environments.yaml_file import ConfigurationError, parse, read_bytes, yaml_of
 from gates.decide.release import Release
+from gates.decide.times import FORWARD
 from settings.releases import ReleaseFile
 
 NAME = "release.yaml"
@@ -50,3 +52,35 @@ def read_release(loaded: Loaded, release: Release) -> Bound:
             "was it copied?"
         )
     return Bound(file, f"sha256:{hashlib.sha256(content).hexdigest()}")
+
+
+def releases_after(loaded: Loaded, before: Release) -> tuple[list[Bound], str]:
+    """Return the releases that replace one, the newest last; and why one can't be read."""
+    found, broken = [], ""
+    folder = loaded.path.parent / loaded.settings.releases.folder
+    for path in sorted(folder.glob("v*/release.yaml")):
+        try:
+            release = Release.parse(path.parent.name)
+            bound = read_release(loaded, release) if release > before else None
+        except (ConfigurationError, ValueError) as exc:
+            broken = str(exc)
+            continue
+        if bound is not None and bound.file.previous == before.tag:
+            found.append(bound)
+    return sorted(found, key=lambda one: Release.parse(one.file.version)), broken
+
+
+def restored(loaded: Loaded, release: Release, methods: Collection[str]) -> Release:
+    """Return the version that has to serve after a rollback by these methods; raises ConfigurationError.
+
+    Pods and database take the code back; flags and records leave what carried the traffic.
+    """
+    if FORWARD in methods:
+        fixes, broken = releases_after(loaded, release)
+        if not fixes:
+            why = broken or f"no release.yaml names {release.tag} as the one before it; draft it."
+            raise ConfigurationError(f"which fix replaces {release.tag} is not known: {why}")
+        return Release.parse(fixes[-1].file.version)
+    if {"kubernetes", "database"} & {*methods} or loaded.settings.traffic.switched_at is None:
+        return Release.parse(read_release(loaded, release).file.previous)
+    return release

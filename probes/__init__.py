@@ -58,6 +58,7 @@ __all__ = [
     "sessions",
     "signatures",
     "slack",
+    "statuspage",
     "tls",
     "vitals",
 ]
@@ -105,6 +106,7 @@ if typing.TYPE_CHECKING:
         redis,
         signatures,
         slack,
+        statuspage,
         tls,
     )
     from probes.browser import axe, keyboard, looks, vitals

@@ -92,6 +92,8 @@ def by_people(verdict: Verdict) -> tuple[str, ...]:
 def _why_hold(verdict: Verdict) -> str:
     failed = {reason.outcome == Outcome.FAIL.value for reason in verdict.reasons}
     if failed == {True}:
+        if verdict.gate == "post-rollback":
+            return "Something was measured and is not as before: the rollback is not complete."
         return "Something was measured and missed; it does not ask for a rollback."
     if True in failed:
         return "Something was missed, and something could not be decided."
@@ -124,7 +126,9 @@ def scope(verdict: Verdict) -> str:
 
 
 def gate_name(verdict: Verdict) -> str:
-    """Return the gate as on the command line: post-deploy, phase 2.1."""
+    """Return the gate as on the command line: post-deploy, phase 2.1, post-rollback --method flags."""
+    if verdict.gate == "post-rollback":
+        return " --method ".join((verdict.gate, *(verdict.phase or "").split(",")))
     return f"{verdict.gate} {verdict.phase}" if verdict.phase else verdict.gate
 
 
@@ -153,13 +157,7 @@ def next_steps(verdict: Verdict) -> tuple[str, ...]:
     if verdict.overridden is not None:
         return _steps_as_people_decided(verdict, verdict.overridden)
     if verdict.decision is Decision.HOLD:
-        return (
-            f"Hold the release where it is. {deciders(verdict)}",
-            "Fix what is red; each entry says what clears it."
-            if any(reason.owner for reason in verdict.reasons)
-            else "Fix what is listed under Why; it is about the run and not about the platform.",
-            again,
-        )
+        return (*_steps_on_hold(verdict), again)
     if verdict.decision is Decision.ROLLBACK:
         return (
             f"{RECOMMENDS} Whoever may order a rollback decides now.",
@@ -170,6 +168,18 @@ def next_steps(verdict: Verdict) -> tuple[str, ...]:
     undo = "Do not switch traffic; undo what was begun."
     first = "Do not deploy." if verdict.decision is Decision.NO_GO else undo
     return (first, f"The owners of the red checks fix them: {owners(verdict)}.", again)
+
+
+def _steps_on_hold(verdict: Verdict) -> tuple[str, str]:
+    hold = f"Hold the release where it is. {deciders(verdict)}"
+    if verdict.gate == "post-rollback":
+        hold = (
+            "The rollback is not proved complete: deploy nothing else; whoever ordered it goes on with it, "
+            f"by {command(verdict, 'rollback plan')}. {deciders(verdict)}"
+        )
+    if any(reason.owner for reason in verdict.reasons):
+        return hold, "Fix what is red; each entry says what clears it."
+    return hold, "Fix what is listed under Why; it is about the run and not about the platform."
 
 
 def _steps_as_people_decided(verdict: Verdict, by: Overridden) -> tuple[str, ...]:

@@ -168,7 +168,9 @@ _Loader = yaml.CSafeLoader if yaml.__with_libyaml__ else yaml.SafeLoader
 LEASE_REQUESTS_PER_SECOND = 180
 
 
-def write(here: layout.Layout, switched_at: dt.datetime | None) -> None:
+def write(
+    here: layout.Layout, switched_at: dt.datetime | None, rolled_back_at: dt.datetime | None
+) -> None:
     """Write the file, whole or not at all; a fault is a release that went live at `switched_at`."""
     now = dt.datetime.now(dt.UTC).replace(microsecond=0)
     text = drawn(
@@ -180,7 +182,8 @@ def write(here: layout.Layout, switched_at: dt.datetime | None) -> None:
         secret=lambda name: f"file:{here.secret_file(name)}",
         bent=_bent,
         browser=browser.path(),
-        switched_at=switched_at and switched_at.astimezone(dt.UTC).isoformat(),
+        switched_at=switched_at and switched_at.isoformat(),
+        rolled_back_at=rolled_back_at and rolled_back_at.isoformat(),
         now=now.isoformat(),
         far_day=f"{now + dt.timedelta(days=180):%b %-d}",
         in_four_hours=(now + dt.timedelta(hours=4)).isoformat(),

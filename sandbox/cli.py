@@ -84,6 +84,9 @@ def _parser() -> argparse.ArgumentParser:
     words = "the phase, 1 to 7, in order; 1 takes the gate's baseline first"
     deploy.add_argument("phase", type=int, choices=range(1, 8), metavar="N", help=words)
     deploy.set_defaults(run=_deploy)
+    back = add("rollback", help="lead the finished release back, by one of the runbook's methods")
+    back.add_argument("method", choices=("flags", "kubernetes"), help="flags come first, always")
+    back.set_defaults(run=_rollback)
     what = "play T-7d to T-2h before the release: the gate asks, six people sign"
     add("countdown", help=what).set_defaults(run=_countdown)
     traffic = add("traffic", help="send tagged reads to every region for a while")
@@ -155,6 +158,13 @@ def _deploy(state: StateDirectory, options: argparse.Namespace) -> int:
     for said in _ask(state, "deploy", phase=options.phase)["said"]:
         _say(said)
     _say(f"phase {options.phase} is carried out.")
+    return _OK
+
+
+def _rollback(state: StateDirectory, options: argparse.Namespace) -> int:
+    for said in _ask(state, "rollback", method=options.method)["said"]:
+        _say(said)
+    _say(f"v1.2.0 is rolled back by {options.method}.")
     return _OK
 
 

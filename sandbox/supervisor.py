@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import uvloop
 
-from sandbox import assembly, control, deployment
+from sandbox import assembly, control, deployment, rollback
 from sandbox.core import SandboxError, child, layout, processes
 from sandbox.core.state import Record, StateDirectory, create_runtime, remove_runtime
 from sandbox.faults.book import Book
@@ -117,6 +117,7 @@ class Supervisor:
             "link": self._link,
             "fault": self._fault,
             "deploy": self._deploy,
+            "rollback": self._rollback,
             "own": self._own,
             "down": self._down,
         }
@@ -201,6 +202,11 @@ class Supervisor:
     async def _deploy(self, order: dict[str, Any]) -> dict[str, Any]:
         said: list[str] = []
         await deployment.carry_out(self._platform, order["phase"], said.append)
+        return {"said": said}
+
+    async def _rollback(self, order: dict[str, Any]) -> dict[str, Any]:
+        said: list[str] = []
+        await rollback.carry_out(self._platform, order["method"], said.append)
         return {"said": said}
 
     async def _own(self, order: dict[str, Any]) -> None:

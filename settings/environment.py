@@ -24,7 +24,7 @@ from settings.monitoring import FileSystems, Monitoring, Stability
 from settings.network import Certificates, Dns
 from settings.notify import Notify
 from settings.objectives import Metric, Prometheus, Traffic
-from settings.people import Calendar, Deployment, People
+from settings.people import Calendar, Deployment, People, StatusPage
 from settings.releases import Releases
 from settings.rollback import Rollback
 from settings.sections import (
@@ -168,6 +168,8 @@ class Environment(Section):
     """Without it the first hour's utilisation, latencies and business events are not measured."""
     people: People | None = None
     """Without it the checks of rota, channels and contacts do not apply."""
+    status_page: StatusPage | None = None
+    """Without it nobody looks whether users are told of a rollback."""
     dns: Dns | None = None
     """Without it the checks of DNS records and their propagation do not apply."""
     certificates: Certificates | None = None

@@ -59,12 +59,17 @@ class Traffic(Section):
     switched_at: Annotated[dt.datetime, BeforeValidator(_moment)] | None = None
     """With time zone. Samples from before belong to the old version and never count. `--switched-at`
     says it for one run."""
+    rolled_back_at: Annotated[dt.datetime, BeforeValidator(_moment)] | None = None
+    """With time zone: when a rollback was carried out to its end. `gate post-rollback` counts no sample from
+    before; there, `--switched-at` says it for one run."""
     lease: Lease | None = None
     """Without it only real traffic counts, and a quiet platform may not prove its targets."""
 
     def _refusals(self) -> Iterator[str]:
-        if self.switched_at is not None and self.switched_at.tzinfo is None:
-            yield "switched_at needs a time zone, such as 2026-01-31T22:00:00Z"
+        for name in ("switched_at", "rolled_back_at"):
+            at = getattr(self, name)
+            if at is not None and at.tzinfo is None:
+                yield f"{name} needs a time zone, such as 2026-01-31T22:00:00Z"
 
 
 class Metric(Section):

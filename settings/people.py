@@ -136,6 +136,17 @@ class People(Section):
             yield f"slack.notices and mail.notices both have {twice[0]}; keep one"
 
 
+class StatusPage(Section):
+    """What users are told, over Statuspage's public API; other pages that speak it will do."""
+
+    url: HttpUrl
+    """Its public address; /api/v2/incidents.json below it is read, without a login."""
+    says: tuple[Text, ...] = Field(min_length=1)
+    """What an incident's name and its updates since the rollback hold, all of it, in any case."""
+    ca_file: str | None = None
+    """File of the authority that signs its certificate, where it is not a public one."""
+
+
 class PeoplePolicy(Section):
     """How long somebody has to be on call."""
 

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from settings.sections import Name, Seconds, Section, Text, doubled
+from settings.sections import Name, Seconds, Section, Share, Text, doubled
 
 METHODS = ("feature flags", "kubernetes", "dns", "roll forward", "database")
 Method = Literal["feature flags", "kubernetes", "dns", "roll forward", "database"]
@@ -133,6 +133,8 @@ class RollbackPolicy(Section):
     """What `deployment.rollback` has no time for."""
     backup_max_age: Takes
     """An older backup is not restored over live data without a person's word."""
+    slower_by: Annotated[Share, Field(ge=0, le=4)] = 0.5
+    """After a rollback the p95 may be so much higher than before the release, in whole buckets."""
     authority: Authority
     escalation: tuple[Level, ...] = Field(min_length=1)
     """In order of time."""

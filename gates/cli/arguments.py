@@ -16,10 +16,10 @@ from typing import Any, NoReturn
 from gates.decide.outcome import EXIT_USAGE
 from gates.decide.plain_text import meant
 from gates.decide.release import Release
-from gates.decide.times import COUNTDOWN, WINDOWS
+from gates.decide.times import COUNTDOWN, FORWARD, METHODS, ROLLED_BACK, WINDOWS
 
 SHELLS = ("bash", "zsh", "fish")
-MEASURING = ("post-deploy", "phase", "pre-deploy")
+MEASURING = ("post-deploy", "phase", "pre-deploy", "post-rollback")
 FORMAT: Any = functools.partial(
     argparse.RawDescriptionHelpFormatter, max_help_position=28, width=100
 )
@@ -97,10 +97,10 @@ def _window(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--window", choices=tuple(WINDOWS), default="15m", help="validation window")
 
 
-def _at(parser: argparse.ArgumentParser) -> None:
+def _at(parser: argparse.ArgumentParser, *more: str) -> None:
     parser.add_argument(
         "--at",
-        choices=COUNTDOWN,
+        choices=(*COUNTDOWN, *more),
         default=COUNTDOWN[-1],
         help="what is due by this time of the countdown, the earlier items too (default: all)",
     )
@@ -141,6 +141,28 @@ def _rollback(parser: argparse.ArgumentParser) -> None:
     _asking(parser, env=False)
 
 
+def _post_rollback(parser: argparse.ArgumentParser) -> None:
+    _asking(parser)
+    _methods(parser, required=True)
+    parser.add_argument(
+        "--at",
+        choices=ROLLED_BACK,
+        default=ROLLED_BACK[0],
+        help="what is due so long after it, the earlier items too (default: 15m)",
+    )
+
+
+def _methods(parser: argparse.ArgumentParser, *, required: bool = False) -> None:
+    parser.add_argument(
+        "--method",
+        action="append",
+        default=None if required else [],
+        required=required,
+        choices=(*METHODS, FORWARD),
+        help="how the release was taken back; once for each way of the plan",
+    )
+
+
 def _checks(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "gate", nargs="?", choices=MEASURING, default=MEASURING[0], help="which gate"
@@ -148,7 +170,8 @@ def _checks(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("phase", nargs="?", type=_part, metavar="N[.M]", help="of the gate phase")
     parser.add_argument("--env", help="say too which of them apply to this environment")
     _window(parser)
-    _at(parser)
+    _at(parser, *ROLLED_BACK)
+    _methods(parser)
     _output(parser)
 
 
@@ -370,6 +393,7 @@ ADDED: Mapping[str, Callable[[argparse.ArgumentParser], None]] = {
     "phase": _phase,
     "pre-deploy": _pre_deploy,
     "rollback": _rollback,
+    "post-rollback": _post_rollback,
     "watch": _watch,
     "baseline": _baseline,
     "doctor": _doctor,

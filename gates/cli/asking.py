@@ -1,4 +1,4 @@
-"""`gate pre-deploy`, `phase`, `post-deploy`, `watch`: ask, show the run as it goes on, print the verdict."""
+"""The gates that measure: ask, show the run as it goes on, print the verdict."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from typing import IO, Any
 from gates.cli.streams import teller
 from gates.cli.view import PlainView, view_for
 from gates.decide.outcome import EXIT_OUR_FAILURE, EXIT_USAGE
-from gates.decide.scope import Gate, Phase, PostDeploy, PreDeploy, Watch
+from gates.decide.scope import Gate, Phase, PostDeploy, PostRollback, PreDeploy, Watch
+from gates.decide.times import ROLLED_BACK
 from gates.decide.verdict import Verdict
 from gates.run.runner import Callbacks, Question, Runner
 from gates.run.runs import UnknownRunError, UnreadableRunError, find
@@ -29,6 +30,9 @@ def gate_of(arguments: argparse.Namespace, command: str) -> Gate:
         return PostDeploy(arguments.window)
     if command == Watch.name:
         return Watch(arguments.window)
+    if command == PostRollback.name:
+        at = arguments.at if arguments.at in ROLLED_BACK else ROLLED_BACK[0]
+        return PostRollback(tuple(dict.fromkeys(arguments.method)), at)
     if command == PreDeploy.name:
         return PreDeploy(arguments.at)
     phase: Phase = arguments.phase

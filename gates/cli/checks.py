@@ -14,7 +14,7 @@ from gates.cli.asking import gate_of
 from gates.cli.streams import teller
 from gates.decide.fold import decision_for
 from gates.decide.outcome import EXIT_CONFIGURATION, EXIT_USAGE, Decision, Meaning
-from gates.decide.scope import Phase, no_such_part
+from gates.decide.scope import Phase, PostRollback, no_such_part
 from gates.load import Checks, load_catalogue
 from reports.causes import checks_in
 from settings.environment import LocalFile
@@ -45,6 +45,8 @@ def asked(arguments: argparse.Namespace) -> Iterator[dict[str, Any]]:
     """Yield each check that the gate would ask; raises ConfigurationError, RequestError."""
     if (arguments.gate == Phase.name) is not (arguments.phase is not None):
         raise RequestError("write the phase behind its gate, as in: phase 2, and behind no other.")
+    if (arguments.gate == PostRollback.name) is not bool(arguments.method):
+        raise RequestError("name the methods of a rollback, as in: post-rollback --method flags.")
     gate = gate_of(arguments, arguments.gate)
     checks = Checks.of(loader.checks_of(arguments.env) if arguments.env else None)
     catalogue = load_catalogue(checks.features)

@@ -20,6 +20,7 @@ COMMANDS = {
     "phase": "during the deployment: is phase N[.M] done, and done right?",
     "post-deploy": "measure the live release and say GO, ROLLBACK or HOLD",
     "rollback": "plan the way back: method, exact commands, minutes, loss, who decides",
+    "post-rollback": "after a rollback: is what was there before back, and does everybody know?",
     "watch": "after the switch: does a rollback trigger fire within the time?",
     "status": "how far the deployment is, who has to act, the next command",
     "explain": "why: what failed, by how much, where, what would clear it",
@@ -44,7 +45,7 @@ COMMANDS = {
     "completion": "what makes a shell complete commands: bash, zsh, fish",
 }
 SHARED = {
-    **dict.fromkeys(("pre-deploy", "phase", "post-deploy", "watch"), "asking"),
+    **dict.fromkeys(("pre-deploy", "phase", "post-deploy", "post-rollback", "watch"), "asking"),
     **dict.fromkeys(("explain", "join"), "evidence"),
     **dict.fromkeys(("attest", "approve", "waive", "decide"), "people"),
     **dict.fromkeys(("baseline", "doctor", "init"), "set_up"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import json
 from collections.abc import Mapping
 from typing import IO, Any
@@ -28,7 +29,11 @@ from reports.causes import causes_of
 from reports.texts import drawn
 
 METHOD, AUTHORITY, ESCALATION = "METHOD-1", "AUTH-1", "ESC-1"
-VERIFIED_AS = {"feature flags": "flags", **{one: one for one in ("kubernetes", "dns", "database")}}
+VERIFIED_AS = {
+    "feature flags": "flags",
+    **{one: one for one in ("kubernetes", "dns", "database")},
+    "roll forward": "forward",
+}
 """What `gate post-rollback --method` calls the runbook's methods."""
 
 
@@ -110,8 +115,11 @@ def as_text(verdict: Verdict) -> str:
 
 
 def _verify(verdict: Verdict, plan: Plan | None) -> list[str]:
-    methods = [VERIFIED_AS[way] for way in (plan.ways if plan else ()) if way in VERIFIED_AS]
-    return [words.command(verdict, f"post-rollback --method {method}") for method in methods]
+    named = [VERIFIED_AS[way] for way in (plan.ways if plan else ()) if way in VERIFIED_AS]
+    methods = " ".join(f"--method {one}" for one in named)
+    # Its switch is the rollback's own: the release's, which this run was told, is another one.
+    asked = dataclasses.replace(verdict, switched_at_given=False)
+    return [words.command(asked, f"post-rollback {methods}")] if named else []
 
 
 def _said(verdict: Verdict, check: str) -> Mapping[str, Any]:

@@ -8,7 +8,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from gates.decide.outcome import Meaning
-from gates.decide.times import COUNTDOWN, DECISION, ROLLED_BACK, WINDOW, WINDOWS
+from gates.decide.times import COUNTDOWN, DECISION, METHODS, ROLLED_BACK, WINDOW, WINDOWS
 from settings.environment import CHECK_ID, CONDITIONS
 
 if TYPE_CHECKING:
@@ -129,7 +129,7 @@ def _check_when(where: str, phase: str, when: str) -> None:
     elif phase == "pre-deploy":
         _must_be(where, "when", when, (*COUNTDOWN, WINDOW))
     elif phase == "rollback":
-        _must_be(where, "when", when, (TRIGGER, DECISION, *ROLLED_BACK))
+        _must_be(where, "when", when, (TRIGGER, DECISION, *METHODS, *ROLLED_BACK))
     elif phase == "deploy" and when != EVERY_PHASE and not _PART.fullmatch(when):
         raise CatalogueError(
             f"{where}: when “{when}” is not a part of a phase such as 2.1, nor “{EVERY_PHASE}”"

@@ -35,6 +35,7 @@ class Stage(enum.StrEnum):
     BEFORE = "before the deployment"
     NOT_SWITCHED = "deploying, nothing is live"
     LIVE = "carrying traffic"
+    TAKEN_BACK = "rolled back"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -128,7 +129,8 @@ def decision_for(meaning: Meaning, stage: Stage) -> Decision:
         return Decision.GO
     if stage is Stage.BEFORE:
         return Decision.NO_GO
-    if meaning is Meaning.HOLD:
+    if meaning is Meaning.HOLD or stage is Stage.TAKEN_BACK:
+        # A rollback that is not complete is gone on with; there is no second one behind it.
         return Decision.HOLD
     return Decision.STOP if stage is Stage.NOT_SWITCHED else Decision.ROLLBACK
 

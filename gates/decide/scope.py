@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, ClassVar
 from gates.decide.catalogue import EVERY_PHASE, TRIGGER, Row, in_window
 from gates.decide.fold import Stage
 from gates.decide.kept import Kept
-from gates.decide.times import COUNTDOWN, DECISION, WINDOW, WINDOWS
+from gates.decide.times import COUNTDOWN, DECISION, ROLLED_BACK, WINDOW, WINDOWS
 from settings.people import LAST_PHASE
 from settings.sections import parse_duration
 
@@ -273,8 +273,42 @@ class RollbackPlan(Gate):
         return _all_at(mine, Stage.LIVE)
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class PostRollback(Gate):
+    """The platform after a rollback, up to one of its times: is it back, and is everybody told?"""
+
+    methods: tuple[str, ...]
+    """By which it was taken back: flags, kubernetes, dns, database, forward."""
+    at: str = ROLLED_BACK[0]
+
+    name = "post-rollback"
+    remarks = (
+        "GO here means that what was there before serves again; it says nothing good of the release.",
+    )
+
+    @property
+    def asked(self) -> Mapping[str, str | None]:
+        """Return the methods, and by which time."""
+        return {"window": None, "phase": ",".join(self.methods), "at": self.at}
+
+    def scope(self, rows: Iterable[Row], *, switched: bool) -> Scope:  # noqa: ARG002 - wherever traffic is
+        """Return the rows of the methods, and those that are due by that time, the earlier ones too."""
+        due = (*self.methods, *ROLLED_BACK[: ROLLED_BACK.index(self.at) + 1])
+        mine = (row for row in rows if row.phase == "rollback" and row.when in due)
+        return _all_at(mine, Stage.TAKEN_BACK)
+
+    def follows(self, rows: Iterable[Row]) -> str | None:
+        """Return the next time after a rollback that asks anything, None after the last one."""
+        asked = {row.when for row in rows if row.phase == "rollback"}
+        later = ROLLED_BACK[ROLLED_BACK.index(self.at) + 1 :]
+        named = " ".join(f"--method {one}" for one in self.methods)
+        return next((f"{self.name} {named} --at {at}" for at in later if at in asked), None)
+
+
 def gate_of(verdict: Verdict) -> Gate:
     """Return the gate that a verdict is of; raises ValueError for one that there is not."""
+    if verdict.gate == PostRollback.name and verdict.phase and verdict.at in ROLLED_BACK:
+        return PostRollback(tuple(verdict.phase.split(",")), verdict.at)
     if verdict.gate == RollbackPlan.name:
         return RollbackPlan()
     if verdict.gate == PostDeploy.name and verdict.window in WINDOWS:
@@ -401,6 +435,9 @@ def _later(gate: Gate, row: Row) -> str:
     """Return when the same gate asks a row, where that is another time or part; else nothing."""
     if isinstance(gate, PostDeploy) and row.phase == "post-deploy":
         return f"the first {row.when}" if WINDOWS[row.when] > WINDOWS[gate.window] else ""
+    if isinstance(gate, PostRollback) and row.phase == "rollback" and row.when in ROLLED_BACK:
+        later = ROLLED_BACK.index(row.when) > ROLLED_BACK.index(gate.at)
+        return f"{row.when} after the rollback" if later else ""
     if isinstance(gate, PreDeploy) and row.phase == "pre-deploy":
         return row.due if COUNTDOWN.index(row.due) > COUNTDOWN.index(gate.at) else ""
     if isinstance(gate, Phase) and row.phase == "deploy" and gate.part is not None:

@@ -9,5 +9,9 @@ DECISION = "decision"
 """The `when` of a rollback's rows that are asked before it."""
 ROLLED_BACK = ("15m", "24h", "1w")
 """The times after a rollback at which it is verified."""
+METHODS = ("flags", "kubernetes", "dns", "database")
+"""The `when` of a row that is asked after a rollback by one of the runbook's methods."""
+FORWARD = "forward"
+"""The way on instead of back: a fix; the runbook has no items of its own for it."""
 WINDOW = "window"
 """The `when` of what is asked whenever one may ask whether to deploy now: at T-2h, and in every phase."""

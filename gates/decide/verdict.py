@@ -180,9 +180,9 @@ class Verdict(Kept):
     gate: str
     window: str | None = None
     phase: str | None = None
-    """Phase gates: 2, or a part such as 2.1."""
+    """Phase gates: 2, or a part such as 2.1; after a rollback its methods, such as flags,kubernetes."""
     at: str | None = None
-    """The countdown: by which of its times."""
+    """The countdown, and after a rollback: by which of its times."""
     follows: str | None = None
     """Which gate to ask after a GO, as on the command line."""
     deferred: Annotated[Deferred | None, Field(exclude_if=lambda deferred: deferred is None)] = None

@@ -43,7 +43,7 @@ from steps.kit.request import EVENTS, regions_of, release_of
 from steps.monitoring.doctor import examine_monitoring
 from steps.network.doctor import examine_certificates, examine_dns
 from steps.objectives.doctor import examine_overlaps, examine_prometheus
-from steps.people.doctor import examine_people
+from steps.people.doctor import examine_people, examine_status_page
 from steps.service.doctor import (
     examine_fhir,
     examine_public_address,
@@ -167,6 +167,7 @@ def _looks(subject: Subject, now: dt.datetime) -> Iterator[Look]:
     yield examine_dns, (settings.dns,)
     yield examine_monitoring, (settings.monitoring,)
     yield examine_people, (settings.people,)
+    yield examine_status_page, (settings.status_page,)
     for examine_source in (examine_repository, examine_forge, examine_tracker):
         yield examine_source, (settings.source,)
     yield examine_statements, (settings.statements,)

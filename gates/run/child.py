@@ -59,6 +59,8 @@ class ChildPlan:
     checks: pathlib.Path | None = None
     """The platform's own folder of checks."""
     watch_seconds: float | None = None
+    restored: str | None = None
+    """After a rollback: the version that has to serve."""
     resumed: pathlib.Path | None = None
     """The events of a watch to go on with."""
     asked_as: str = "local"
@@ -84,6 +86,7 @@ class ChildPlan:
         line += ["--dry"] if self.dry else []
         line += ["--phase", str(self.phase)] if self.phase else []
         line += ["--watch", str(self.watch_seconds)] if self.watch_seconds else []
+        line += ["--restored", self.restored] if self.restored else []
         line += ["--resume", str(self.resumed)] if self.resumed else []
         for region in self.regions:
             line += ["--region", region]

@@ -151,7 +151,7 @@ def _decided(row: Mapping[str, Any], judgement: Mapping[str, Any]) -> str:
     if row["stage"] == "before the deployment":
         return "NO_GO"
     asks = min(judgement.get("means") or row["on_fail"], row["on_fail"], key=_ASKS.index)
-    if asks in ("advisory", "hold"):
+    if asks in ("advisory", "hold") or row["stage"] == "rolled back":
         return "HOLD"
     return "ROLLBACK" if row["stage"] == "carrying traffic" else "STOP"
 

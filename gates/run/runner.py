@@ -12,6 +12,7 @@ from typing import Any
 
 from environments.loader import Loaded, checks_of, name_of
 from environments.provider import Patience, ProviderError, environment
+from environments.release_file import restored
 from environments.store import StoreError, store_of
 from environments.yaml_file import ConfigurationError, RequestError
 from gates.decide.catalogue import Row
@@ -19,10 +20,12 @@ from gates.decide.fold import Folded, Reason, Stage, fold
 from gates.decide.history import Entry, Kind, attempts, built_on, by_part, gaps
 from gates.decide.outcome import EXIT_CONFIGURATION, EXIT_OUR_FAILURE, EXIT_USAGE, Decision
 from gates.decide.plain_text import meant, plain
+from gates.decide.release import Release
 from gates.decide.scope import (
     Gate,
     NotAsked,
     Phase,
+    PostRollback,
     Scope,
     Surroundings,
     no_such_part,
@@ -51,6 +54,7 @@ from steps.kit.request import (
     refuse_unknown,
     regions_of,
     release_of,
+    rolled_back_at_of,
     switched_at_of,
 )
 from steps.kit.statements import by_people
@@ -209,6 +213,7 @@ class Runner:
         self._callbacks = callbacks
         self._run = new_run_id(question.gate.kind)
         self._scenarios: Mapping[str, Scenario] = {}
+        self._restored: str | None = None
         self.run_dir = out / self._run
         opened = verdict.opening(
             question.gate,
@@ -281,7 +286,7 @@ class Runner:
         regions = regions_of(question.regions, loaded)
         release = release_of(question.release, question.env, loaded)
         gate, unknown = for_release(question.gate, loaded, policy, release)
-        switched_at = switched_at_of(question.switched_at, loaded)
+        switched_at = self._since_when(loaded, release)
         whole = gate.scope(catalogue, switched=switched_at is not None)
         scope = whole.only(question.only)
         others = [region for region in settings.regions if region not in regions]
@@ -320,6 +325,16 @@ class Runner:
             undo=_undo(policy, gate),
         )
 
+    def _since_when(self, loaded: Loaded, release: Release) -> dt.datetime | None:
+        """Return since when what has to serve does; after a rollback, note which version that is."""
+        question = self._question
+        if not isinstance(question.gate, PostRollback):
+            return switched_at_of(question.switched_at, loaded)
+        self._restored = restored(loaded, release, question.gate.methods).tag
+        said = (*self._verdict.sentences, f"What has to serve is {self._restored}.")
+        self._verdict = dataclasses.replace(self._verdict, sentences=said)
+        return rolled_back_at_of(question.switched_at, loaded)
+
     def _plan(self, loaded: Loaded, asked: Asked, deadline_seconds: float) -> ChildPlan:
         gate, manifest_file = self._question.gate, self.run_dir / "manifest.json"
         wanted = {"checks": asked.manifest.ids, "regions": list(asked.regions)}
@@ -335,6 +350,7 @@ class Runner:
             debug=self._question.debug,
             phase=gate.number,
             watch_seconds=gate.seconds or None,
+            restored=self._restored,
             resumed=self._question.resumed,
             asked_as=self._question.env,
             checks=loaded.checks,

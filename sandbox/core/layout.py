@@ -73,7 +73,7 @@ STANDINS = (
     ),
     *("pagerduty", "slack", "vendors"),
     *("audit", "certificates", "fhir", "forge", "grafana", "jira", "kubernetes-eu"),
-    *("kubernetes-us", "names", "pagerduty", "slack", "staging", "vendors"),
+    *("kubernetes-us", "names", "pagerduty", "slack", "staging", "statuspage", "vendors"),
 )
 """The stand-ins of `sandbox.systems.__main__`; the gate reaches each over the link `gate-NAME`."""
 AUTHORITATIVE = ("ns1", "ns2")

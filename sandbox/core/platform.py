@@ -34,6 +34,8 @@ class Switchboard:
 
     def __init__(self, layout: Layout) -> None:
         self._layout = layout
+        self.live = RELEASED_APIS
+        """The processes that faults happen to."""
         self._held: dict[str, Mapping[str, Any]] = {}
 
     def hold(self, owner: str, switches: Mapping[str, Any] | None) -> None:
@@ -44,7 +46,7 @@ class Switchboard:
 
     async def press(self, name: str, **once: Any) -> None:
         """Put the held switches in force in one process (`once` only now); raises SandboxError."""
-        held = self._held.values() if name in RELEASED_APIS else ()
+        held = self._held.values() if name in self.live else ()
         union = {key: value for switches in held for key, value in switches.items()}
         await put(self._layout, name, "/_sandbox/faults", union | once)
 
@@ -62,6 +64,8 @@ class Progress:
     """Phases carried out: 0 is before the release, 7 is finished."""
     rolled_out: bool = field(init=False)
     """Whether the release's processes are meant to run; so from the start where nobody waits."""
+    taken_back: bool = False
+    """Whether the release was rolled back."""
     switched: bool = field(init=False)
     """Whether the edges lead to the release."""
 
@@ -73,8 +77,8 @@ class Progress:
 class Hooks:
     """What the systems want to do when something happens to the platform."""
 
-    write_environment: Callable[[Layout, dt.datetime | None], None]
-    """Writes the environment file of what went live then; None: nothing has yet."""
+    write_environment: Callable[[Layout, dt.datetime | None, dt.datetime | None], None]
+    """Writes the environment file of what went live then, and was rolled back then; None: not yet."""
     started: Mapping[str, Callable[[Platform], Awaitable[None]]] = field(default_factory=dict)
     """What a process needs each time after it was started, by its name."""
 
@@ -91,6 +95,7 @@ class Platform:
         self.children = {child.command.name: child for child in children}
         self.links = {name: Link(name) for name in LINKS}
         self._hooks = hooks
+        self._switched_at: dt.datetime | None = None
         self._serving = False
 
     async def open_links(self) -> None:
@@ -133,9 +138,13 @@ class Platform:
         await asyncio.gather(*(child.stop(3.0) for child in self.children.values()))
 
     def note_release(self) -> None:
-        """Write the environment file: what is live now went live now."""
-        now = dt.datetime.now(dt.UTC) if self.progress.switched else None
-        self._hooks.write_environment(self.layout, now)
+        """Write the environment file: what is live now went live now, or was led back to now."""
+        now = dt.datetime.now(dt.UTC)
+        if self.progress.taken_back:
+            self._hooks.write_environment(self.layout, self._switched_at, now)
+            return
+        self._switched_at = now if self.progress.switched else None
+        self._hooks.write_environment(self.layout, self._switched_at, None)
 
     async def stop_process(self, name: str) -> None:
         """Stop one process; raises UnknownNameError."""
@@ -175,8 +184,8 @@ class Platform:
         await self.links[name].set(**(wanted | {"target": self._address(wanted["target"])}))
 
     async def press_switches(self, **once: Any) -> None:
-        """Put the held switches in force in every running process of the released API."""
-        for name in RELEASED_APIS:
+        """Put the held switches in force in every running process of what is live."""
+        for name in self.switchboard.live:
             if self.children[name].running:
                 await self.switchboard.press(name, **once)
 

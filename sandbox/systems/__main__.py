@@ -44,6 +44,7 @@ MAKERS: Mapping[str, Maker] = {
     "pagerduty": people.pagerduty,
     "slack": people.slack,
     "staging": source.staging,
+    "statuspage": people.status_page,
     "vendors": service.vendors,
 }
 """Each makes its application from the admin token and its own settings."""

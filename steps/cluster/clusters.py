@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 import probes
 from environments.store import StoreError
 from gates.decide.judgement import Judgement
+from gates.decide.release import Release
 from probes.kubernetes.objects import (
     ClusterHealth,
     ConfigMap,
@@ -74,8 +75,12 @@ class Clusters:
 
     @property
     def release_version(self) -> str:
-        """The release as the version label says it."""
-        return self.section.version_value.replace("{release}", self.platform.release.number)
+        """What has to serve, the release or what its rollback restored, as the version label says it."""
+        return self.version_of(self.platform.serving)
+
+    def version_of(self, release: Release) -> str:
+        """Return a release as the version label says it."""
+        return self.section.version_value.replace("{release}", release.number)
 
     def cluster(self, region: str) -> RegionCluster:
         """Return where a region's cluster is; raises NotDescribedError."""

@@ -106,6 +106,7 @@ def _released(clusters: Clusters, asked: Asked) -> Digests | None:
     return digests
 
 
+@then("all pods of the restored version are running and ready, and none has restarted")
 @then("all pods of the release are running and ready, and none has restarted")
 @each_cluster
 def release_pods_running(clusters: Clusters, asked: Asked) -> None:
@@ -242,7 +243,7 @@ def _ask_candidate(run: Run, here: Asked, described: CandidateHealth, address: s
         body, status = _object(answer), endpoint.status_field or "status"
         wanted = {status: endpoint.healthy}
         if endpoint.version_field is not None:
-            wanted[endpoint.version_field] = platform.release.number
+            wanted[endpoint.version_field] = platform.serving.number
         return usable(subject, answer) or (
             equals(f"{subject} status", answer.status, 200),
             *(
@@ -284,6 +285,7 @@ def live_keeps_endpoints(clusters: Clusters, asked: Asked) -> None:
     asked.judge(cluster_rules.kept(settled, minimum))
 
 
+@then("the service leads to the restored version's ready pods and to nothing else")
 @then("the service leads to the release's ready pods and to nothing else")
 @each_cluster
 def leads_to_release(clusters: Clusters, asked: Asked) -> None:

@@ -102,6 +102,9 @@ def _noticed(
     asked: Asked, wanted: Mailed, place: str, pages: Callable[[dt.datetime], Iterable[Messages]]
 ) -> Judgement:
     since = utc_now() - dt.timedelta(seconds=wanted.within)
+    live = asked.platform.environment.settings.traffic.switched_at
+    if asked.platform.restored is not None and live is not None:
+        since = max(since, live)  # an earlier one is of another rollback
     words = [one.replace("{release}", asked.platform.release.tag) for one in wanted.says]
     found = (one for page in pages(since) for one in page.messages)
     at = next((one.at for one in found if rules.says(one.text, words)), None)

@@ -23,7 +23,13 @@ from settings.objectives import Prometheus
 from settings.policy import Policy
 from settings.sections import Section
 from settings.service import HealthEndpoint
-from steps.kit.request import Request, regions_of, release_of, switched_at_of
+from steps.kit.request import (
+    Request,
+    regions_of,
+    release_of,
+    rolled_back_at_of,
+    switched_at_of,
+)
 
 T = TypeVar("T")
 S = TypeVar("S", bound=Section)
@@ -51,6 +57,8 @@ class Platform:
     """The phase of the deployment that is asked about; None outside of one."""
     watch_seconds: float | None = None
     """How long the release is watched; None outside of a watch."""
+    restored: Release | None = None
+    """After a rollback of the release: the version that has to serve."""
     resumed: pathlib.Path | None = None
     """The events of a watch that this one goes on with."""
     asked_as: str = ""
@@ -59,21 +67,28 @@ class Platform:
     @classmethod
     def of(cls, loaded: Loaded, policy: Policy, request: Request, run_id: str) -> Platform:
         """Return the platform that a caller asks for; raises RequestError."""
+        at_of = rolled_back_at_of if request.restored else switched_at_of
         return cls(
             environment=loaded,
             policy=policy,
             release=release_of(request.release, request.env, loaded),
             regions=regions_of(request.regions, loaded),
-            switched_at=switched_at_of(request.switched_at, loaded),
+            switched_at=at_of(request.switched_at, loaded),
             deadline=Deadline.after(
                 0.0 if request.dry else policy.deadlines.run + (request.watch_seconds or 0.0)
             ),
             run_id=run_id,
             phase=request.phase,
             watch_seconds=request.watch_seconds,
+            restored=Release.parse(request.restored) if request.restored else None,
             resumed=request.resumed,
             asked_as=request.env,
         )
+
+    @property
+    def serving(self) -> Release:
+        """The version that has to serve: the release, or what its rollback restored."""
+        return self.restored or self.release
 
     @property
     def policy_folder(self) -> str:
@@ -170,10 +185,10 @@ class Platform:
         )
 
     def labels(self, region: str, own: Mapping[str, str]) -> dict[str, str]:
-        """Return a metric's labels and the region's; `{release}` becomes the released number."""
+        """Return a metric's labels and the region's; `{release}` becomes the number that has to serve."""
         merged = {**own, **self.environment.settings.regions[region].labels}
         return {
-            name: value.replace("{release}", self.release.number) for name, value in merged.items()
+            name: value.replace("{release}", self.serving.number) for name, value in merged.items()
         }
 
     def bearer(self, reference: str | None) -> dict[str, HeaderValue]:

@@ -44,6 +44,8 @@ class Request:
     """Whether nothing is to be asked."""
     watch_seconds: float | None = None
     """How long the release is watched."""
+    restored: str | None = None
+    """After a rollback: the version that has to serve."""
     resumed: pathlib.Path | None = None
     """The events of a watch that this one goes on with."""
 
@@ -103,24 +105,42 @@ def _known_regions(asked: tuple[str, ...], known: tuple[str, ...]) -> tuple[str,
     return tuple(dict.fromkeys(asked)) or known
 
 
-def switched_at_of(asked: str | None, loaded: Loaded) -> dt.datetime | None:
+def switched_at_of(
+    asked: str | None, loaded: Loaded, key: str = "switched_at"
+) -> dt.datetime | None:
     """Return when traffic went to the release; raises RequestError or ConfigurationError.
 
     A time that is still to come would call a phase live that carries no traffic, and its failure a rollback.
     """
-    if asked is None:
-        told = loaded.settings.traffic.switched_at
-        if told is not None and _is_to_come(told):
-            raise ConfigurationError(
-                f"{loaded.path.name}: traffic.switched_at: {told.isoformat()} is still to come; leave it out "
-                "until traffic is switched."
-            )
-        if told is not None and _is_of_another(told):
-            raise ConfigurationError(
-                f"{loaded.path.name}: traffic.switched_at: {told.isoformat()} is {_TOO_OLD}"
-            )
-        return told
-    return _switched_at(asked)
+    if asked is not None:
+        return _switched_at(asked)
+    told: dt.datetime | None = getattr(loaded.settings.traffic, key)
+    if told is not None and _is_to_come(told):
+        raise ConfigurationError(
+            f"{loaded.path.name}: traffic.{key}: {told.isoformat()} is still to come; leave it out "
+            "until traffic is switched."
+        )
+    if told is not None and _is_of_another(told):
+        raise ConfigurationError(
+            f"{loaded.path.name}: traffic.{key}: {told.isoformat()} is {_TOO_OLD}"
+        )
+    return told
+
+
+def rolled_back_at_of(asked: str | None, loaded: Loaded) -> dt.datetime | None:
+    """Return when the rollback was carried out; raises RequestError or ConfigurationError.
+
+    Until then the release's own samples, which the rollback is for, would count as those of what it restored.
+    """
+    at = switched_at_of(asked, loaded, "rolled_back_at")
+    released = loaded.settings.traffic.switched_at
+    if at is not None and released is not None and at <= released:
+        named = "--switched-at" if asked else f"{loaded.path.name}: traffic.rolled_back_at"
+        raise (RequestError if asked else ConfigurationError)(
+            f"{named}: {at.isoformat()} is not after the switch to the release, {released.isoformat()}; "
+            "write when the rollback was carried out."
+        )
+    return at
 
 
 def _switched_at(asked: str) -> dt.datetime:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import probes
+from probes.http import HttpTarget
 from probes.observation import utc_now
-from settings.people import Calendar, People
+from settings.people import Calendar, People, StatusPage
 from steps.kit.findings import Finding, Keys, Level, Subject, System, examination
 from steps.monitoring import watchers
 from steps.people import windows
@@ -33,6 +34,16 @@ def examine_people(subject: Subject, section: People) -> Iterator[Finding]:
         server, now = System(subject, "the mail server", None, _MAIL), utc_now()
         server.read(probes.mail.arrived(watchers.mail(subject.platform), now, deadline=call()))
         yield server.ok("the mailbox can be read")
+
+
+@examination
+def examine_status_page(subject: Subject, section: StatusPage) -> Iterator[Finding]:
+    """Read the incidents; what they say is the checks' business."""
+    keys = Keys("status_page.url", "status_page.ca_file")
+    page = System(subject, "the status page", None, keys)
+    target = HttpTarget(section.url, section.ca_file)
+    page.read(probes.statuspage.incidents(target, deadline=subject.deadline()))
+    yield page.ok("its incidents can be read")
 
 
 def _schedules(rota: System, section: People) -> Iterator[Finding]:

@@ -8,8 +8,9 @@ from functools import partial
 
 import probes
 from gates.decide.judgement import Judgement
+from probes import http
 from probes.observation import Failure, utc_now
-from settings.people import People
+from settings.people import People, StatusPage
 from steps.kit.asked import Asked, Unread
 from steps.kit.expect import expect
 from steps.kit.failures import instrument_error
@@ -21,6 +22,17 @@ _MOST_PAGES = 50
 
 
 described("the people behind the deployment are looked up", People, "people")
+described("the status page is read", StatusPage, "status_page")
+
+
+@then("it tells of the incident, updated since the rollback")
+def page_tells(asked: Asked, status_page: StatusPage) -> None:
+    target = http.HttpTarget(status_page.url, status_page.ca_file)
+    found = asked.read(
+        "the status page",
+        lambda: probes.statuspage.incidents(target, deadline=asked.platform.call_deadline()),
+    )
+    asked.judge(rules.told_users(found.incidents, status_page.says, asked.platform.switched_at))
 
 
 @then("somebody is on call in the deployment window and through the day after")

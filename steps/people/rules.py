@@ -25,6 +25,8 @@ _NOBODYS_DOMAIN = re.compile(
 _FIRST_LOOK = dt.timedelta(days=8)
 """A deployment is checked from a week before on; a window that is further away is a mistyped one."""
 _MOST_NAMED = 3
+_OVER = ("monitoring", "resolved", "postmortem")
+"""Statuspage's words for an incident that is believed to be over."""
 _WELL = ("active", "warning", "critical")
 """PagerDuty's words for a service that takes incidents; two of them say that it has some now."""
 
@@ -41,6 +43,32 @@ def of_another_deployment(window: DeploymentWindow, now: dt.datetime) -> Judgeme
         "then says nothing"
     )
     return expect(None, "on call", sentence, "people.window with the times of this deployment")
+
+
+def told_users(
+    incidents: Iterable[probes.statuspage.Incident],
+    says: Sequence[str],
+    rolled_back_at: dt.datetime | None,
+) -> Judgement:
+    """Judge that an incident is watched or over, by an update since the rollback that says so."""
+    subject = "the status page"
+    if rolled_back_at is None:
+        sentence = f"{subject}: it is not known when the rollback was carried out"
+        return expect(None, subject, sentence, "--switched-at, or traffic.rolled_back_at")
+    since = f"{moment(rolled_back_at)} UTC"
+    wanted = " and ".join(f"“{one}”" for one in says)
+    open_status = ""
+    for one in incidents:
+        new = [each.text for each in one.updates if each.at >= rolled_back_at]
+        text = " ".join((one.name, *new)).casefold()
+        if new and all(word.casefold() in text for word in says):
+            if one.status in _OVER:
+                sentence = f"{subject}: an incident is {one.status}, updated since {since}"
+                return expect(True, subject, sentence, rule="status page")
+            open_status = f"the incident is still “{one.status}” there"
+    why = open_status or f"no incident was updated since {since} with {wanted}"
+    clears = f"the incident updated there: {wanted}, monitoring or resolved"
+    return expect(False, subject, f"{subject}: {why}", clears, rule="status page")
 
 
 def covered(

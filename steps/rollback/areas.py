@@ -10,6 +10,7 @@ from functools import partial
 from typing import Any
 
 import probes
+from gates.decide.release import Release
 from probes.kubernetes.objects import Deployment
 from settings.delivery import Frontend, Images
 from settings.flags import Flags
@@ -65,7 +66,10 @@ def code(clusters: Clusters) -> Callable[[Reading], None]:
 
     def read(reading: Reading) -> None:
         looks = _looks(clusters, reading.asked)
-        release, before = clusters.release_version, _version(clusters, reading.previous)
+        release, before = (
+            clusters.release_version,
+            clusters.version_of(Release.parse(reading.previous)),
+        )
         live, problems = [], list[str]()
         for region, look in looks.items():
             runs = any(one.wanted for one in look.deployments((release,)))
@@ -92,10 +96,6 @@ def _looks(clusters: Clusters, asked: Asked) -> dict[str, Look]:
     if missing := set(asked.regions) - set(found):
         raise Unread(f"the cluster of {', '.join(sorted(missing))}")
     return {region: found[region] for region in asked.regions}
-
-
-def _version(clusters: Clusters, number: str) -> str:
-    return clusters.section.version_value.replace("{release}", number)
 
 
 def _cluster(

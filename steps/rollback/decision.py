@@ -9,18 +9,18 @@ from gates.decide.judgement import Judgement
 from gates.decide.outcome import Outcome
 from gates.decide.rollback.plan import DATABASE, DNS, FLAGS, Choice, Facts, choose
 from settings.people import Contact, People
-from settings.rollback import RollbackPolicy
 from steps.cluster.clusters import Clusters
 from steps.kit.asked import Asked, Unread
 from steps.kit.baseline import Baseline, baseline_of
 from steps.kit.expect import expect, measured, unable
-from steps.kit.platform import NotDescribedError, Platform
+from steps.kit.platform import Platform
 from steps.kit.release import described_release
 from steps.kit.run import Run
 from steps.kit.sentence import described, then, when
 from steps.people import rules
 from steps.people.people import judge_service
 from steps.rollback.facts import gathered
+from steps.rollback.reading import policy_of
 
 _RULE = "rollback method"
 _SHARED = (FLAGS, DNS, DATABASE)
@@ -69,14 +69,6 @@ def _with_secret(facts: Facts, platform: Platform) -> Judgement | None:
     sentence = "a command of the section rollback holds a secret, so no plan is printed"
     clears = "the name of an environment variable in its place"
     return unable("rollback", sentence, clears, rule=_RULE)
-
-
-def policy_of(platform: Platform) -> RollbackPolicy:
-    """Return what the policy plans; raises NotDescribedError."""
-    if platform.policy.rollback is None:
-        where = platform.policy_folder
-        raise NotDescribedError(f"{where} lacks the section rollback; add a rollback.yaml there")
-    return platform.policy.rollback
 
 
 def _chosen(choice: Choice, facts: Facts, baseline: Baseline) -> Judgement:

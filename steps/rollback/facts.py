@@ -5,9 +5,7 @@ from __future__ import annotations
 import shlex
 from functools import partial
 
-from environments.release_file import Bound, read_release
-from environments.yaml_file import ConfigurationError
-from gates.decide.release import Release
+from environments.release_file import releases_after
 from gates.decide.rollback.plan import FIX_READY, OLD_CODE_RUNS, Facts
 from gates.decide.schedule import WEEK, time_left
 from probes.observation import utc_now
@@ -65,7 +63,7 @@ def _seconds_left(platform: Platform) -> float | None:
 def _fix(reading: Reading) -> None:
     """Whether a release that replaces this one is described, with its images in the registry."""
     tag = reading.platform.release.tag
-    found, broken = _releases_after(reading.platform)
+    found, broken = releases_after(reading.platform.environment, reading.platform.release)
     if not found:
         why = f"no release.yaml names {tag} as the one before it"
         reading.fact(FIX_READY, None if broken else False, broken or why)
@@ -84,19 +82,3 @@ def _fix(reading: Reading) -> None:
         why = f"release.yaml of {fix.version} names no image"
     reading.fact(FIX_READY, not why, why)
     reading.put_plan(fix=fix.version)
-
-
-def _releases_after(platform: Platform) -> tuple[list[Bound], str]:
-    """Return the releases that replace this one, the newest last; and why one can't be read."""
-    loaded, found, broken = platform.environment, [], ""
-    folder = platform.beside(loaded.settings.releases.folder)
-    for path in sorted(folder.glob("v*/release.yaml")):
-        try:
-            release = Release.parse(path.parent.name)
-            bound = read_release(loaded, release) if release > platform.release else None
-        except (ConfigurationError, ValueError) as exc:
-            broken = str(exc)
-            continue
-        if bound is not None and bound.file.previous == platform.release.tag:
-            found.append(bound)
-    return sorted(found, key=lambda one: Release.parse(one.file.version)), broken

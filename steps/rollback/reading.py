@@ -9,7 +9,7 @@ from typing import Any
 from environments.release_file import Bound
 from gates.decide.outcome import Outcome
 from gates.decide.rollback.plan import PARTS, Facts
-from settings.rollback import Rollback
+from settings.rollback import Rollback, RollbackPolicy
 from steps.kit.asked import Asked, Unread
 from steps.kit.baseline import Baseline, NoBaselineError
 from steps.kit.check import Check
@@ -120,6 +120,14 @@ class Reading:
         values["plan"] = (self._plan,)
         why = {name: said for name, said in self._why.items() if said}
         return Facts(self._changed, self._true, why, seconds_left, self.lost, values)
+
+
+def policy_of(platform: Platform) -> RollbackPolicy:
+    """Return what the policy plans; raises NotDescribedError."""
+    if platform.policy.rollback is None:
+        where = platform.policy_folder
+        raise NotDescribedError(f"{where} lacks the section rollback; add a rollback.yaml there")
+    return platform.policy.rollback
 
 
 def _declared(release: Bound, part: str) -> bool:

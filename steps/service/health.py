@@ -62,9 +62,10 @@ def reports_healthy(endpoint: Endpoint) -> None:
     )
 
 
+@then("it reports the restored version")
 @then("it reports the released version")
 def reports_release(endpoint: Endpoint) -> None:
-    field, wanted = endpoint.described.version_field or "version", endpoint.asked.platform.release
+    field, wanted = endpoint.described.version_field or "version", endpoint.asked.platform.serving
     endpoint.judge_bodies(
         lambda body: [equals(f"{endpoint.subject} {field}", body.get(field), wanted.number)]
     )

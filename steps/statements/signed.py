@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 from environments.store import StoreError
 from environments.yaml_file import ConfigurationError
 from gates.decide.statements import Count
 from steps.kit.asked import Asked
 from steps.kit.expect import unable
+from steps.kit.platform import Platform
 from steps.kit.run import Run
 from steps.kit.statements import Asking, asking, command
 from steps.statements import rules
@@ -16,9 +19,23 @@ def _asking(run: Run) -> Asking | str:
     """Read the statements for all checks of a run; what keeps from it is a sentence."""
     here = run.platform
     try:
-        return asking(here.environment, here.policy, here.release, here.phase)
+        found = asking(here.environment, here.policy, here.release, here.phase)
+        return found if here.restored is None else _since_live(found, here)
     except (ConfigurationError, StoreError) as exc:
         return str(exc)
+
+
+def _since_live(found: Asking, here: Platform) -> Asking:
+    """Return the statements so that none from before the release went live is about its rollback."""
+    live = here.environment.settings.traffic.switched_at
+    if live is None:
+        return found
+    most = max(0.0, (found.around.now - live).total_seconds())
+    items = {
+        item: rule.model_copy(update={"max_age": min(rule.max_age, most)})
+        for item, rule in found.items.items()
+    }
+    return dataclasses.replace(found, items=items)
 
 
 def _counted(run: Run, item: str) -> tuple[Asking, Count] | str:

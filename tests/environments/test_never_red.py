@@ -72,7 +72,7 @@ CAN_BE_RED: dict[str, str] = {
         GeneratorLimits.clock_skew GeneratorLimits.lag_p99 GeneratorLimits.late
         GeneratorLimits.throttled_periods Mailed.within Objective.look_back PlannedPhase.planned
         RestoreTestPolicy.max_age RestoreTestPolicy.max_age_day_before RollbackLimit.sustained
-        RollbackPolicy.backup_max_age RollbackPolicy.takes
+        RollbackPolicy.backup_max_age RollbackPolicy.slower_by RollbackPolicy.takes
         StabilityPolicy.longest_query StabilityPolicy.look_back
         Target.target_seconds Trigger.unavailable_for TriggersPolicy.every TriggersPolicy.gap
         VitalsPolicy.cls VitalsPolicy.inp VitalsPolicy.lcp

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 import yaml
 
-from environments.release_file import path_of, read_release
+from environments.release_file import path_of, read_release, restored
 from environments.yaml_file import ConfigurationError
 from gates.decide.release import Release
-from tests.environments.files import loaded
+from tests.environments.files import changed, loaded
 from tests.tables import beside, cases
 
 pytestmark = pytest.mark.usefixtures("secrets")
@@ -65,3 +65,31 @@ def test_what_is_not_a_release_is_refused(row: list[Any], tmp_path: pathlib.Path
         read_release(environment, TAG)
     (sentence,) = caught.value.sentences
     assert sentence == f"{path}: {said}"
+
+
+@cases(
+    "methods switched_at serves",
+    {
+        "pods": (["kubernetes"], "2026-01-31T22:00:00Z", "v1.1.0"),
+        "pods after flags": (["flags", "kubernetes"], "2026-01-31T22:00:00Z", "v1.1.0"),
+        "a restore": (["database"], "2026-01-31T22:00:00Z", "v1.1.0"),
+        "flags alone leave the code": (["flags"], "2026-01-31T22:00:00Z", "v1.2.0"),
+        "flags before any traffic went to it": (["flags"], None, "v1.1.0"),
+        "a fix": (["forward"], "2026-01-31T22:00:00Z", "v1.2.1"),
+    },
+)
+def test_what_has_to_serve_after_a_rollback_follows_from_its_methods(
+    tmp_path: pathlib.Path, methods: list[str], switched_at: str | None, serves: str
+) -> None:
+    told = "switched_at: 2026-01-31T22:00:00Z"
+    environment = loaded(tmp_path, changed(told, f"switched_at: {switched_at or 'null'}"))
+    for version, previous in (("v1.2.0", "v1.1.0"), ("v1.2.1", "v1.2.0"), ("v1.3.0", "v1.2.1")):
+        path = path_of(environment, Release.parse(version))
+        path.parent.mkdir(parents=True)
+        path.write_text(yaml.safe_dump({**WHOLE, "version": version, "previous": previous}))
+    assert restored(environment, TAG, methods).tag == serves
+
+
+def test_a_fix_that_nobody_described_is_refused(tmp_path: pathlib.Path) -> None:
+    with pytest.raises(ConfigurationError, match=r"no release\.yaml names v1\.2\.0"):
+        restored(loaded(tmp_path), TAG, ["forward"])

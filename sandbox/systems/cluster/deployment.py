@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from sandbox.core.layout import (
     NORMAL_REPLICAS,
     PREVIOUS,
+    PREVIOUS_APIS,
     REGIONS,
     RELEASE,
     RELEASED_APIS,
@@ -22,7 +23,7 @@ from sandbox.core.layout import (
 )
 from sandbox.core.readiness import together
 from sandbox.systems import standin_servers
-from sandbox.systems.cluster.state import APP, CONFIG_WANTED, SIZE_BYTES
+from sandbox.systems.cluster.state import APP, CONFIG_BEFORE, CONFIG_WANTED, SIZE_BYTES
 from sandbox.systems.delivery.builds import image_digest
 from sandbox.systems.monitoring import servers as monitoring_servers
 
@@ -71,6 +72,30 @@ async def return_to_normal(platform: Platform) -> None:
     """Take the added capacity away again; the old version's Deployment stays, without pods."""
     platform.spread_over(NORMAL_REPLICAS)
     await _tell(platform, replicas={PREVIOUS: 0, RELEASE: NORMAL_REPLICAS})
+
+
+async def configure_back(platform: Platform) -> None:
+    """Apply the ConfigMap of the version before."""
+    now = dt.datetime.now(dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    await _tell(platform, config=CONFIG_BEFORE, config_changed_at=now)
+
+
+async def roll_back(platform: Platform) -> None:
+    """Start the old version's pods again, and lead each region's edge to them."""
+    platform.progress.switched = False
+    platform.switchboard.live = PREVIOUS_APIS
+    await _tell(platform, replicas={PREVIOUS: NORMAL_REPLICAS, RELEASE: NORMAL_REPLICAS})
+    await _tell(platform, selector=PREVIOUS)
+    for region in REGIONS:
+        await platform.set_link(edge_name(region))
+
+
+async def remove_release(platform: Platform) -> None:
+    """End the release's processes and pods; its Deployment stays, without pods."""
+    platform.progress.rolled_out = False
+    monitoring_servers.write_targets(platform.layout, platform.running_apis)
+    await together(*(platform.stop_process(name) for name in RELEASED_APIS))
+    await _tell(platform, replicas={PREVIOUS: NORMAL_REPLICAS, RELEASE: 0})
 
 
 async def _tell(platform: Platform, **facts: Any) -> None:

@@ -68,6 +68,11 @@ async def enable_for_some(platform: Platform) -> None:
     await _set(platform, "test")
 
 
+async def turn_off(platform: Platform) -> None:
+    """Roll the flags back: every feature off, by both keys."""
+    await _set(platform, "safe")
+
+
 async def _set(platform: Platform, moment: str) -> None:
     for flag, state in {**ALWAYS, **STATES[moment]}.items():
         await change(platform, flag, state)
@@ -99,7 +104,8 @@ def described(flags: Mapping[str, State]) -> dict[str, dict[str, object]]:
 def meant(platform: Platform) -> Mapping[str, State]:
     """Return what every flag is meant to be now, so far as the deployment has come."""
     done = platform.progress.done
-    moment = "before" if done < _SAFE_SINCE else "safe" if done < _TEST_SINCE else "test"
+    testing = done >= _TEST_SINCE and not platform.progress.taken_back
+    moment = "before" if done < _SAFE_SINCE else "test" if testing else "safe"
     return {**ALWAYS, **STATES[moment]}
 
 

@@ -1,10 +1,10 @@
-"""PagerDuty's REST API (on call, services), Slack's Web API (channels), and a calendar (iCalendar)."""
+"""PagerDuty's REST API (on call, services), Slack's Web API (channels), a calendar, and a status page."""
 
 from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import parse_qsl
 
 from pydantic import Field
@@ -102,6 +102,8 @@ def _shift(schedule: str, at: dt.datetime, until: dt.datetime) -> dict[str, Any]
 
 DEPLOYMENTS = "C2"
 """The id of the channel of deployments."""
+INCIDENTS = "C3"
+"""The id of the channel of incidents."""
 _POSTED: tuple[str, ...] = (
     "Deployment notice for v1.2.0: what changes, for whom, and when.",
     "Is everybody ready?",
@@ -117,8 +119,12 @@ class SlackState(State):
     channels: tuple[str, ...] = ("general", "random", "deployments", "incidents")
     archived: tuple[str, ...] = ()
     without_app: tuple[str, ...] = ("random",)
-    posted: dict[str, tuple[str, ...]] = Field(default_factory=lambda: {DEPLOYMENTS: _POSTED})
+    posted: dict[str, tuple[str, ...]] = Field(
+        default_factory=lambda: {DEPLOYMENTS: _POSTED, INCIDENTS: ()}
+    )
     """By the channel's id, one an hour ago, the next an hour earlier, …"""
+    just_posted: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    """By the channel's id, a second ago each."""
 
 
 def slack(admin_token: SecretStr, settings: Mapping[str, Any]) -> Starlette:
@@ -146,14 +152,9 @@ def slack(admin_token: SecretStr, settings: Mapping[str, Any]) -> Starlette:
 
     async def history(request: Request) -> Any:
         asked = request.query_params
-        if asked["channel"] not in facts.now.posted:
+        found = _posted(facts.now, asked["channel"], float(asked["oldest"]))
+        if found is None:
             return {"ok": False, "error": "channel_not_found"}
-        now = dt.datetime.now(dt.UTC).timestamp()
-        found = [
-            {"type": "message", "user": "U1", "ts": f"{now - 3600 * hours:.6f}", "text": text}
-            for hours, text in enumerate(facts.now.posted[asked["channel"]], start=1)
-            if now - 3600 * hours >= float(asked["oldest"])
-        ]
         begins = int(asked.get("cursor") or 0)
         more = str(begins + _PAGE) if begins + _PAGE < len(found) else ""
         page = found[begins : begins + _PAGE]
@@ -166,6 +167,57 @@ def slack(admin_token: SecretStr, settings: Mapping[str, Any]) -> Starlette:
         "GET /api/conversations.history": history,
     }
     return facts.app(asked, login)
+
+
+def _posted(state: SlackState, channel: str, oldest: float) -> list[dict[str, Any]] | None:
+    """Return a channel's messages since a time, the newest first; None where there is no such channel."""
+    if channel not in {**state.posted, **state.just_posted}:
+        return None
+    now = dt.datetime.now(dt.UTC).timestamp()
+    ago = [
+        *((1, text) for text in state.just_posted.get(channel, ())),
+        *(
+            (3600 * hours, text)
+            for hours, text in enumerate(state.posted.get(channel, ()), start=1)
+        ),
+    ]
+    return [
+        {"type": "message", "user": "U1", "ts": f"{now - seconds:.6f}", "text": text}
+        for seconds, text in ago
+        if now - seconds >= oldest
+    ]
+
+
+class StatusPageState(State):
+    """The incidents: one of long ago, and after a rollback the one that it ended."""
+
+    rolled_back: Literal["", "investigating", "monitoring", "resolved"] = ""
+    """What the incident of the rollback is; empty while there is none."""
+    says: str = "The change was rolled back; we watch the platform."
+    updated_hours_ago: float = 0.0
+
+
+def status_page(admin_token: SecretStr, _settings: Mapping[str, Any]) -> Starlette:
+    """Return the application, which needs no login."""
+    facts = Facts(StatusPageState(), admin_token)
+
+    async def incidents(_: Request) -> Any:
+        now, state = dt.datetime.now(dt.UTC), facts.now
+        found = [_incident("Slow logins", "resolved", now - dt.timedelta(days=40), "Resolved.")]
+        if state.rolled_back:
+            at = now - dt.timedelta(hours=state.updated_hours_ago)
+            found.insert(0, _incident("Errors in booking", state.rolled_back, at, state.says))
+        page = {"id": "p1", "name": "Unified Health", "url": "http://status.example"}
+        return {"page": page, "incidents": found}
+
+    return facts.app({"GET /api/v2/incidents.json": incidents})
+
+
+def _incident(name: str, status: str, at: dt.datetime, body: str) -> dict[str, Any]:
+    time = at.isoformat(timespec="milliseconds")
+    times = {"created_at": time, "updated_at": time}
+    update = {"id": "u1", "status": status, "body": body, "display_at": time, **times}
+    return {"id": "i1", "name": name, "status": status, "incident_updates": [update], **times}
 
 
 class CalendarState(State):

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 import pytest
 
 from gates.decide.catalogue import Row
-from gates.decide.fold import fold
+from gates.decide.fold import Stage, fold
 from gates.decide.outcome import Decision, Outcome
 from gates.decide.scope import (
     MIXED,
@@ -14,6 +14,7 @@ from gates.decide.scope import (
     Gate,
     Phase,
     PostDeploy,
+    PostRollback,
     PreDeploy,
     Surroundings,
     gate_of,
@@ -53,6 +54,8 @@ GATES = (
     *(PreDeploy(at) for at in ("T-7d", "T-1d", "T-2h")),
     *(*PHASES, *PARTS),
     *(PostDeploy(window) for window in ("15m", "1h", "24h")),
+    PostRollback(("kubernetes",)),
+    PostRollback(("flags", "kubernetes"), "1w"),
 )
 
 
@@ -192,3 +195,23 @@ def test_policy_defers_nothing_that_nobody_may_waive() -> None:
     assert list(policy.model_copy(update={"deployment": wrong})._refusals()) == [
         "deployment.hotfix names T7-SEC-3, which nobody may waive; remove it"
     ]
+
+
+BACK = tuple(due(f"RB-{when}", when, "rollback") for when in ("flags", "dns", "15m", "24h", "1w"))
+
+
+def test_after_a_rollback_its_own_methods_are_asked_and_what_is_due_by_then() -> None:
+    asked = PostRollback(("flags",), "24h")
+    scope = asked.scope((*ROWS, *BACK), switched=True)
+    assert [row.id for row in scope.rows] == ["RB-flags", "RB-15m", "RB-24h"]
+    assert asked.follows(BACK) == "post-rollback --method flags --at 1w"
+    assert PostRollback(("flags",), "1w").follows(BACK) is None
+    around = Surroundings(BACK, (), (), ())
+    assert [one.what for one in not_asked(asked, around)] == ["1w after the rollback"]
+
+
+def test_after_a_rollback_nothing_asks_for_another_one() -> None:
+    rows = [a_row("RB-1")]
+    result = a_result(Outcome.FAIL, check="RB-1")
+    assert fold(rows, ["eu"], [result], Stage.LIVE).decision is Decision.ROLLBACK
+    assert fold(rows, ["eu"], [result], Stage.TAKEN_BACK).decision is Decision.HOLD

@@ -10,7 +10,7 @@ import pytest
 
 from environments.yaml_file import ConfigurationError, RequestError
 from probes.observation import utc_now
-from steps.kit.request import switched_at_of
+from steps.kit.request import rolled_back_at_of, switched_at_of
 from tests.environments.files import SECRETS, changed, loaded
 from tests.tables import cases
 
@@ -50,3 +50,18 @@ def test_a_switch_of_another_time_is_refused_whoever_says_it(
 
 def test_another_machines_clock_may_be_seconds_ahead(tmp_path: pathlib.Path) -> None:
     assert switched_at_of(_at(hours=0.01), loaded(tmp_path)) is not None
+
+
+def test_a_rollback_was_after_the_switch_and_is_never_the_switch_itself(
+    tmp_path: pathlib.Path,
+) -> None:
+    released, back = _at(hours=-3), _at(hours=-1)
+    there = loaded(tmp_path, changed(TOLD, f"switched_at: {released}"))
+    assert rolled_back_at_of(None, there) is None
+    assert rolled_back_at_of(back, there) == dt.datetime.fromisoformat(back)
+    with pytest.raises(RequestError, match=r"--switched-at: .* is not after the switch"):
+        rolled_back_at_of(_at(hours=-4), there)
+    both = f"switched_at: {released}\n  rolled_back_at: {released}"
+    told = loaded(tmp_path, changed(TOLD, both))
+    with pytest.raises(ConfigurationError, match=r"traffic\.rolled_back_at: .* is not after"):
+        rolled_back_at_of(None, told)

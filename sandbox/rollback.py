@@ -1,0 +1,45 @@
+"""The platform's way back from its release, by each of the runbook's methods, carried out for real.
+
+Each step is a function of the platform in its system's area; it may be repeated.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sandbox.core import SandboxError
+from sandbox.deployment import LAST_PHASE
+from sandbox.systems.cluster import deployment as cluster
+from sandbox.systems.flags import feature_flags as flags
+from sandbox.systems.people import told
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from sandbox.core.platform import Platform
+    from sandbox.deployment import Step
+
+_FLAGS: Step = ("turn the release's features off", flags.turn_off)
+_TELL: Step = ("tell the users and the stakeholders", told.tell)
+METHODS: Mapping[str, tuple[Step, ...]] = {
+    "flags": (_FLAGS, _TELL),
+    "kubernetes": (
+        _FLAGS,
+        ("put the configuration back", cluster.configure_back),
+        ("start v1.1.0 again and lead the traffic back", cluster.roll_back),
+        ("take the release's pods away", cluster.remove_release),
+        _TELL,
+    ),
+}
+"""What each method does, in the order of `gate rollback plan`: old code never meets new flags."""
+
+
+async def carry_out(platform: Platform, method: str, say: Callable[[str], None]) -> None:
+    """Roll the finished release back; raises SandboxError for one that is not, and when a step fails."""
+    if platform.progress.done != LAST_PHASE:
+        raise SandboxError("there is nothing to roll back yet: `sandbox deploy N` goes on.")
+    platform.progress.taken_back = True
+    for name, step in METHODS[method]:
+        say(name)
+        await step(platform)
+    platform.note_release()
