@@ -44,7 +44,7 @@ def figures() -> Iterator[Figure]:
         began, said = time.monotonic(), io.StringIO()
         code = main(["verify", str(at.out), "--env", str(at.file)], said, said)
         seconds = time.monotonic() - began
-        if code != 0 or said.getvalue().count("GO, verified") != len(took):
+        if code != 0 or said.getvalue().count(": GO of ") != len(took):
             raise SystemExit(said.getvalue())
         name = f"verify a year of weekly releases, {len(took)} runs"
         yield Figure(name, seconds, 5, "s")

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import argparse
+import collections
 import contextlib
 import dataclasses
 import datetime as dt
 import json
 import pathlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import IO, Any
 
 from environments import loader
 from environments.loader import Loaded
 from environments.provider import ProviderError, environment
 from environments.store import StoreError
-from environments.yaml_file import RequestError
+from environments.yaml_file import ConfigurationError, RequestError
 from gates.cli.streams import teller
 from gates.decide.outcome import EXIT_CONFIGURATION, EXIT_OUR_FAILURE, EXIT_USAGE, Decision
 from gates.decide.plain_text import one_line
@@ -35,8 +36,9 @@ def run(
 ) -> int:
     """Verify runs and print what differs; return what they decided where nothing does.
 
-    20 where anything differs, 78 where only what they are held against is not the same any more, 64
-    where no run is meant. Of several runs the last of each question counts, and the worst of these.
+    20 where anything differs or a region is missing, 78 where only what they are held against is not the
+    same any more, 64 where no run is meant. Of several runs the last of each question counts in each region,
+    and the worst of these.
     """
     tell = teller(stderr, "gate verify")
     with contextlib.ExitStack() as stack:
@@ -92,27 +94,45 @@ class _Places:
         found = loader.described(name)
         return found or self._stack.enter_context(environment(name, None, self._tell))
 
-    def missing(self, found: Sequence[Audited]) -> list[Audited]:
-        """Return the runs that the state knows of these releases, and whose folders are not here."""
+    def missing(self, found: Sequence[Audited]) -> Iterator[Audited]:
+        """Yield the runs that the state knows of these releases, and whose folders are not here.
+
+        Without --env every environment is asked; one that can't be is named.
+        """
         had = {one.run for one in found}
-        releases = {one.question[1] for one in found if one.question}
-        return [
-            Audited(record["run"], record["decision"], Decision.HOLD.exit_code, (_GONE,))
-            for against in self._known.values()
-            for release in sorted(releases)
-            for record in _records(against, release)
-            if record["run"] not in had
-        ]
+        releases = sorted({one.release for one in found if one.release})
+        for against in (*self._known.values(), *self._others()):
+            for release in releases:
+                yield from _gone(against, release, had)
+
+    def _others(self) -> Iterator[Against]:
+        """Yield the environments of which there is no run here."""
+        for name in loader.names() if self._env is None else ():
+            why = "a local platform's state goes with it"
+            try:
+                settings = None if name in self._known else loader.described(name)
+            except ConfigurationError as exc:
+                settings, why = None, exc.sentences[0]
+            if settings is not None:
+                yield Against(settings, self._now)
+            elif name not in self._known:
+                self._tell(f"the runs of {name} were not looked for: {why}")
 
 
 _GONE = Finding(NAME, "is in the environment's state, and the run's folder is not here")
 
 
-def _records(against: Against, release: str) -> Sequence[Any]:
+def _gone(against: Against, release: str, had: Collection[str]) -> Iterator[Audited]:
+    whose = {"environment": against.loaded.settings.name, "release": release}
+    code = Decision.HOLD.exit_code
     try:
-        return against.chain(release)
-    except StoreError:
-        return ()  # each run says so itself
+        for one in against.chain(release):
+            if one["run"] not in had:
+                yield Audited(one["run"], one["decision"], code, (_GONE,), **whose)
+    except StoreError as exc:
+        yield Audited(
+            "other runs", None, code, (Finding("the state", f"is not read: {exc}"),), **whose
+        )
 
 
 def _folders(arguments: argparse.Namespace) -> tuple[list[pathlib.Path], bool]:
@@ -161,6 +181,15 @@ def _exit_code(found: Sequence[Audited]) -> int:
     if wrong:
         only_configuration = set(wrong) == {EXIT_CONFIGURATION}
         return EXIT_CONFIGURATION if only_configuration else Decision.HOLD.exit_code
-    last = {one.question: one for one in sorted(found, key=lambda one: one.started_at)}
-    codes = [one.exit_code for one in last.values()]
-    return max(codes, key=(0, 20, 10).index)
+    last: dict[tuple[Any, ...], dict[str, Audited]] = collections.defaultdict(dict)
+    for one in sorted(found, key=lambda one: one.started_at):
+        last[one.question].update(dict.fromkeys(one.regions, one))
+    return max(map(_of_question, last.values()), key=(0, 20, 10).index)
+
+
+def _of_question(by_region: Mapping[str, Audited]) -> int:
+    """Return the code of the last that was said of each region; of a part of them nothing is GO."""
+    every = {where for one in by_region.values() for where in (*one.regions, *one.others)}
+    codes = [one.exit_code for one in by_region.values()]
+    partial = [Decision.HOLD.exit_code] * (by_region.keys() != every)
+    return max([*codes, *partial], key=(0, 20, 10).index)

@@ -249,6 +249,8 @@ class Ledger:
 
     signed: tuple[Signed, ...]
     absent: tuple[Absent, ...]
+    replaced: frozenset[tuple[str, str]] = frozenset()
+    """By digest and person: what they took back by a newer statement, also if that has expired since."""
 
     def about(self, item: str) -> tuple[str, ...]:
         """Return why what was received about an item does not count."""
@@ -307,9 +309,16 @@ def ledger(
     receipts: Iterable[Receipt], subject: Subject, present: Approvers, now: dt.datetime
 ) -> Ledger:
     """Return which receipts count for a release now."""
-    signed, absent = [], []
+    signed: list[Signed] = []
+    absent: list[Absent] = []
+    replaced: set[tuple[str, str]] = set()
     for receipt in receipts:
         found = _counted(receipt, subject, present, now)
+        if isinstance(found, Signed):
+            said = found.statement
+            replaced.update((digest, said.person) for digest in said.supersedes)
+            if now >= said.expires_at:
+                found = f"expired at {_at(said.expires_at)}"
         if isinstance(found, Signed):
             signed.append(found)
         else:
@@ -317,7 +326,7 @@ def ledger(
             who = "" if statement is None else statement.person
             items = () if statement is None else (*statement.items, statement.run)
             absent.append(Absent(found, receipt.number, who, tuple(filter(None, items))))
-    return Ledger(tuple(signed), tuple(absent))
+    return Ledger(tuple(signed), tuple(absent), frozenset(replaced))
 
 
 def count(item: str, rule: StatementRule, found: Ledger, around: Around) -> Count:
@@ -338,20 +347,26 @@ def count(item: str, rule: StatementRule, found: Ledger, around: Around) -> Coun
 
 def waivers(found: Ledger, policy: WaiverPolicy, around: Around) -> tuple[Waiver, ...]:
     """Return what enough people agreed to let pass; of several for one item, the one that allows most."""
+    valid = agreed_waivers(found, policy, around)
+    ranked = sorted(valid, key=lambda one: (list(Outcome).index(one.found), one.until))
+    return tuple({one.check: one for one in ranked}.values())
+
+
+def agreed_waivers(found: Ledger, policy: WaiverPolicy, around: Around) -> list[Waiver]:
+    """Return every waiver that enough people agreed to, and have not taken back by a newer one."""
     agreed: dict[tuple[str, str, str, str, dt.datetime], dict[str, Signed]] = {}
     for one in found.signed:
         said = one.statement
-        for item, outcome in said.items.items() if said.kind is Kind.WAIVE else ():
+        counts = said.kind is Kind.WAIVE and (one.digest, said.person) not in found.replaced
+        for item, outcome in said.items.items() if counts else ():
             if not against_waiver(item, outcome, one, policy, around):
                 terms = (item, outcome, said.reason, said.ticket, said.expires_at)
                 agreed.setdefault(terms, {})[said.person] = one
-    valid = [
+    return [
         Waiver(item, Outcome(outcome), until, reason, ticket, tuple(map(by, signed.values())))
         for (item, outcome, reason, ticket, until), signed in agreed.items()
         if len(signed) >= policy.people
     ]
-    ranked = sorted(valid, key=lambda one: (list(Outcome).index(one.found), one.until))
-    return tuple({one.check: one for one in ranked}.values())
 
 
 def against_waiver(
@@ -513,8 +528,6 @@ def _mistimed(receipt: Receipt, statement: Statement, now: dt.datetime) -> str:
         )
     if statement.signed_at - receipt.received_at > CLOCKS_DIFFER:
         return f"claims to be signed at {_at(statement.signed_at)}, after it was received"
-    if now >= statement.expires_at:
-        return f"expired at {_at(statement.expires_at)}"
     return ""
 
 

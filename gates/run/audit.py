@@ -28,6 +28,7 @@ from gates.run import bundle, refold
 from gates.run.bundle import ASKED, ENDED, NAME, QUESTION
 from gates.run.opened import STRANGE, Json, NotABundleError, Opened, opened
 from gates.run.runs import MANIFEST, RUN, VERDICT
+from gates.run.vouched import unsigned
 from settings.statements import RUNNER, Key
 from steps.kit.chain import Record
 from steps.kit.request import EVENTS
@@ -69,8 +70,14 @@ class Audited:
     """Its own where nothing was found, else 20, or 78 where only the configuration differs."""
     findings: tuple[Finding, ...]
     question: tuple[Any, ...] = ()
-    """What was asked of what: a later run of the same takes its place."""
+    """What was asked of what: a later run of the same takes its place, in each region that it asked."""
     started_at: str = ""
+    environment: str = ""
+    release: str = ""
+    regions: tuple[str, ...] = ()
+    """Which it asked."""
+    others: tuple[str, ...] = ()
+    """Which the environment has besides: of these it says nothing."""
 
 
 class Against:
@@ -120,14 +127,19 @@ def audited(
         findings = [*_superseded(about, against(about))]
     if findings:
         return _not_verified(folder.name, about, findings)
-    question = tuple(about["question"][key] for key in QUESTION)
+    whose = about["environment"], about["release"]
+    every = against(about).loaded.settings.regions
     return Audited(
         run=about["run"],
         decision=about["decision"],
         exit_code=refold.CODES[about["decision"]],
         findings=(),
-        question=(about["environment"], about["release"], *question, *sorted(about["regions"])),
+        question=(*whose, *(about["question"][key] for key in QUESTION)),
         started_at=about["started_at"],
+        environment=whose[0],
+        release=whose[1],
+        regions=tuple(about["regions"]),
+        others=tuple(one for one in every if one not in about["regions"]),
     )
 
 
@@ -139,14 +151,15 @@ def _verified(
         found = opened(folder)
     except NotABundleError as exc:
         return {}, [Finding(NAME, str(exc))]
+    wrong: list[Finding] = []
     try:
-        return found.about, [*_findings(folder, found, against(found.about))]
+        wrong.extend(_findings(folder, found, against(found.about)))
     except RequestError:
         raise
     except ConfigurationError as exc:
-        wrong = [Finding("configuration", one, configuration=True) for one in exc.sentences]
+        wrong += [Finding("configuration", one, configuration=True) for one in exc.sentences]
     except STRANGE as exc:
-        wrong = [Finding(NAME, f"holds another thing than a gate writes: {type(exc).__name__}")]
+        wrong.append(Finding(NAME, f"holds another thing than a gate writes: {type(exc).__name__}"))
     return found.about, wrong
 
 
@@ -154,7 +167,9 @@ def _not_verified(name: str, about: Json, findings: Sequence[Finding]) -> Audite
     only_configuration = all(one.configuration for one in findings)
     code = EXIT_CONFIGURATION if only_configuration else Decision.HOLD.exit_code
     decision = about.get("decision")
-    return Audited(name, decision if decision in refold.CODES else None, code, tuple(findings))
+    said = decision if decision in refold.CODES else None
+    whose = {key: str(about.get(key)) for key in ("environment", "release") if about.get(key)}
+    return Audited(name, said, code, tuple(findings), **whose)
 
 
 def _findings(folder: pathlib.Path, found: Opened, against: Against) -> Iterator[Finding]:
@@ -168,6 +183,8 @@ def _findings(folder: pathlib.Path, found: Opened, against: Against) -> Iterator
     verdict = json.loads((folder / VERDICT).read_bytes())
     yield from _retold(found.about, verdict)
     yield from _claimed(found, verdict)
+    for sentence in unsigned(folder, found, verdict, against.loaded):
+        yield Finding(VERDICT, sentence)
     yield from _folded(folder, found, verdict)
     yield from _required(folder, found.about, verdict)
     yield from _due(found.about, verdict, against)
@@ -229,6 +246,8 @@ def _folded(folder: pathlib.Path, found: Opened, verdict: Json) -> Iterator[Find
         yield Finding(VERDICT, f"has exit code {about['exit_code']}, not that of {decision}")
     if about["state"] not in ("complete", "interrupted"):
         yield Finding(VERDICT, f"is of a run that did not end: {about['state']}")
+    if about["only"] and about["decision"] == "GO":
+        yield Finding(VERDICT, "says GO of a part of the checks (--only), which is never GO")
     for region, word in own.regions.items():
         if about["regions"][region] != word:
             yield Finding(EVENTS, f"leads to {word} in {region}, not {about['regions'][region]}")
@@ -404,7 +423,7 @@ def _aged(about: Json, verdict: Json, against: Against) -> Iterator[Finding]:
     if ended < began:
         yield Finding(NAME, "says that the run ended before it began")
     for one in verdict.get("waivers", ()):
-        if dt.datetime.fromisoformat(one["until"]) <= began:
+        if dt.datetime.fromisoformat(one["until"]) <= ended:
             yield Finding(VERDICT, f"shows a waiver of {one['check']} that had ended")
     if ended - against.now > CLOCKS_DIFFER:
         yield Finding(NAME, f"says that the run ended at {ended}, which is still to come")

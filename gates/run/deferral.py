@@ -9,8 +9,9 @@ from environments.loader import Loaded
 from environments.release_file import path_of, read_release
 from environments.store import StoreError
 from environments.yaml_file import ConfigurationError
+from gates.decide.catalogue import Row
 from gates.decide.kept import MalformedError
-from gates.decide.outcome import Decision
+from gates.decide.outcome import Decision, Meaning
 from gates.decide.release import Release
 from gates.decide.scope import LAST_WINDOW, Deferred, Gate, PostDeploy, PreDeploy
 from gates.decide.times import COUNTDOWN
@@ -46,6 +47,20 @@ def for_release(
         return gate, tuple(unknown)
     checks = tuple(dict.fromkeys(check for one in found for check in one.checks))
     return dataclasses.replace(gate, deferred=Deferred(checks, found[-1].until)), tuple(unknown)
+
+
+def refuse_undeferrable(policy: Policy, rows: Iterable[Row]) -> None:
+    """Raise ConfigurationError for what policy lets a hotfix defer, and nobody may."""
+    hotfix = () if policy.deployment is None else policy.deployment.hotfix
+    wrong = [
+        f"deployment.hotfix names {row.id} ({row.phase}, {row.on_fail}); a hotfix defers only what "
+        "holds the countdown. Remove it."
+        for row in rows
+        if row.id in hotfix
+        and (row.phase != "pre-deploy" or row.on_fail in (Meaning.STOP, Meaning.ROLLBACK))
+    ]
+    if wrong:
+        raise ConfigurationError(*wrong)
 
 
 def owed(records: Iterable[Record]) -> list[Deferred]:

@@ -38,7 +38,7 @@ from gates.load import OUT, Checks, load_catalogue, load_policy
 from gates.run import lines, verdict
 from gates.run.bundle import Sealing, sha256_of, signer
 from gates.run.child import ChildPlan, run_child
-from gates.run.deferral import for_release
+from gates.run.deferral import for_release, refuse_undeferrable
 from gates.run.executor import executor
 from gates.run.manifest import Manifest, Scenario, check_scenarios, manifest
 from probes.observation import utc_now
@@ -264,6 +264,7 @@ class Runner:
         _refuse_others(question.only, scope)
         self._scenarios = check_scenarios(scope.rows, features)
         policy = load_policy(checks.policy)
+        refuse_undeferrable(policy, catalogue)
         patience = Patience(interrupted=self._callbacks.interrupted)
         with environment(question.env, None, self._callbacks.note, patience) as loaded:
             asked = self._asked(loaded, catalogue, checks, policy)
@@ -358,7 +359,9 @@ class Runner:
 
     def _conclude(self, asked: Asked, found: tuple[str, ...]) -> None:
         """Decide; a phase's decision counts for the next phase only when the history has it."""
-        undecided = self._verdict
+        # What people let pass they let pass until a time, which may have come meanwhile.
+        lasting = tuple(one for one in self._verdict.waivers if one.until > utc_now())
+        undecided = self._verdict = dataclasses.replace(self._verdict, waivers=lasting)
         problems = (*asked.problems, *found)
         folded = self._decide(asked, problems)
         forgotten = self._keep(asked, folded)

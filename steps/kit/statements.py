@@ -89,14 +89,27 @@ class Books:
 
     def ledger(self, now: dt.datetime) -> Ledger:
         """Return what counts; of a chain that was changed, nothing. Raises StoreError."""
-        try:
-            receipts = tuple(map(_receipt, self.chain.records()))
-        except DamagedRecordError as exc:
-            return Ledger((), (Absent(str(exc).removesuffix(".")),))
-        wrong = rules.in_order(receipts)
-        if wrong:
-            return Ledger((), (Absent(str(self.chain.damaged(wrong)).removesuffix(".")),))
-        return rules.ledger(receipts, self.subject, self.approvers, now)
+        return _ledger(self.chain, self.subject, self.approvers, now)
+
+
+def _ledger(chain: Chain, subject: Subject, approvers: Approvers, now: dt.datetime) -> Ledger:
+    try:
+        receipts = tuple(map(_receipt, chain.records()))
+    except DamagedRecordError as exc:
+        return Ledger((), (Absent(str(exc).removesuffix(".")),))
+    wrong = rules.in_order(receipts)
+    if wrong:
+        return Ledger((), (Absent(str(chain.damaged(wrong)).removesuffix(".")),))
+    return rules.ledger(receipts, subject, approvers, now)
+
+
+def ledger_then(loaded: Loaded, subject: Subject, at: dt.datetime) -> Ledger:
+    """Return what counted of a release at a time; raises ConfigurationError, StoreError."""
+    section = loaded.settings.statements
+    if section is None:
+        raise ConfigurationError("the environment lacks the section statements; add it.")
+    _, approvers = read_approvers(loaded.path.parent / section.approvers)
+    return _ledger(chain_of(store_of(loaded), subject), subject, approvers, at)
 
 
 def chain_of(store: Store, subject: Subject) -> Chain:

@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 import pytest
 
+from environments import loader
 from gates.decide.outcome import Outcome
 from gates.run.audit import Against, audited
 from gates.run.bundle import NAME
@@ -25,8 +26,46 @@ def test_a_run_as_it_was_left_is_borne_out(tmp_path: pathlib.Path) -> None:
     at = clinic(tmp_path)
     run = at.run()
     code, said, _ = verified(at)
-    assert said == f"{run.name}: GO, verified\n"
+    assert said == f"{run.name}: GO of v1.2.0 on clinic, verified\n"
     assert code == 0
+
+
+def test_a_go_of_one_region_is_none_of_the_environment(tmp_path: pathlib.Path) -> None:
+    """Until the others were asked the same, or the runs were joined."""
+    at = clinic(tmp_path)
+    eu = at.run(0, regions=("eu",))
+    alone = f"{eu.name}: GO of v1.2.0 on clinic, eu alone, verified\n"
+    assert verified(at, str(eu))[:2] == (20, alone)
+    us = at.run(1, regions=("us",))
+    assert verified(at, str(eu), str(us))[0] == 0
+    assert verified(at, "--release", "v1.2.0")[0] == 0
+    at.run(2, {"IV-HEALTH-1": [(Outcome.FAIL,)]}, regions=("eu",))
+    assert verified(at, "--release", "v1.2.0")[0] == 10
+    at.run(3)
+    assert verified(at, "--release", "v1.2.0")[0] == 0
+
+
+def test_an_environment_of_which_no_run_is_here_is_not_passed_over(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without --env a release is verified wherever its state knows of a run."""
+    here, there = clinic(tmp_path / "here"), clinic(tmp_path / "there")
+    here.run()
+    gone = there.run(1, {"IV-HEALTH-1": [(Outcome.FAIL,)]})
+    unfinished = tmp_path / "unfinished.yaml"
+    unfinished.write_text("owner: EDIT-ME\n")
+    monkeypatch.setattr(loader, "names", lambda: [str(here.file), str(there.file), str(unfinished)])
+
+    def whole() -> tuple[int, str, str]:
+        return called("verify", here.out, "--release", "v1.2.0", now=NOW)
+
+    code, said, told = whole()
+    assert code == 20
+    assert f"{gone.name}: ROLLBACK of v1.2.0 on clinic, NOT VERIFIED" in said
+    assert f"the runs of {unfinished} were not looked for: " in told
+    (there.chain() / "000001.json").write_text("{}")
+    code, said, _ = whole()
+    assert (code, "other runs: no decision of v1.2.0 on clinic, NOT VERIFIED" in said) == (20, True)
 
 
 def held_against(at: Clinic, known: Against | None = None) -> Callable[[object], Against]:
@@ -79,7 +118,7 @@ def joined(tmp_path: pathlib.Path) -> Joined:
 def test_a_joined_run_is_borne_out_by_those_of_its_regions(joined: Joined) -> None:
     at, run = joined
     code, said, _ = verified(at, str(run))
-    assert (code, said) == (20, f"{run.name}: HOLD, verified\n")
+    assert (code, said) == (20, f"{run.name}: HOLD of v1.2.0 on clinic, verified\n")
     assert verified(at, str(at.out))[1].count(", verified\n") == 3
 
 
@@ -112,13 +151,14 @@ def test_a_red_run_can_not_be_left_out_of_a_release(tmp_path: pathlib.Path) -> N
     """Nor called refused: the state knows of it."""
     at = clinic(tmp_path)
     red, green = at.run(0, {"IV-HEALTH-1": [(Outcome.FAIL,)]}), at.run(1)
-    whole = f"{red.name}: ROLLBACK, verified\n{green.name}: GO, verified\n"
+    of = "of v1.2.0 on clinic"
+    whole = f"{red.name}: ROLLBACK {of}, verified\n{green.name}: GO {of}, verified\n"
     # The last run of a question counts.
     assert verified(at, "--release", "v1.2.0")[:2] == (0, whole)
     shutil.rmtree(red)
     code, said, _ = verified(at, "--release", "v1.2.0")
     assert code == 20
-    assert f"{red.name}: ROLLBACK, NOT VERIFIED" in said
+    assert f"{red.name}: ROLLBACK {of}, NOT VERIFIED" in said
     assert "bundle.json is in the environment's state, and the run's folder is not here" in said
 
 

@@ -138,7 +138,10 @@ def test_a_phase_builds_on_the_phase_before(deployment: Deployment) -> None:
     # The first run of phase 2 ended as HOLD: two records of each of the three runs.
     assert deployment.records() == [f"local/v1.2.0/history/{n:06d}.json" for n in range(1, 7)]
     # The last that was said of phase 2 as a whole is HOLD.
-    assert deployment.verified() == (20, ["HOLD, verified", "GO, verified", "GO, verified"])
+    assert deployment.verified() == (
+        20,
+        [f"{one} of v1.2.0 on local, verified" for one in ("HOLD", "GO", "GO")],
+    )
 
 
 def test_a_red_phase_stops_says_what_to_undo_and_holds_the_next_one(
@@ -257,7 +260,7 @@ def test_a_state_in_an_object_store_serves_as_well(
     assert taken["address"].startswith("s3://state/gate/local/v1.2.0/baseline/")
     assert deployment.ask("phase", "1")[0] == 0
     assert deployment.ask("phase", "2")[0] == 0
-    assert deployment.verified() == (0, ["GO, verified", "GO, verified"])
+    assert deployment.verified() == (0, ["GO of v1.2.0 on local, verified"] * 2)
 
 
 def test_the_countdown_is_no_go_when_red_and_says_what_it_does_not_ask(

@@ -325,6 +325,16 @@ LATER = "2031-01-31T22:00:00.000+00:00"
             "manifest.json lists other regions",
         ),
         "an only that was not": (updated(only=["IV-HEALTH-1"]), 78, "differ on IV-"),
+        "a GO of a part": (
+            lambda run: (green(run), updated(only=["IV-HEALTH-1"])(run)),
+            20,
+            "verdict.json says GO of a part of the checks (--only), which is never GO",
+        ),
+        "called GO, with times that are none": (
+            lambda run: (green(run), updated(finished_at="soon")(run)),
+            20,
+            "verdict.json says GO; verdict.json has exit code 0, not that of ROLLBACK",
+        ),
         "a run that is a number": (
             updated(run=7),
             20,

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import dataclasses
+import datetime as dt
 import pathlib
 from collections.abc import Callable
 
 from gates.decide.fold import RegionResult, Stage, fold
 from gates.decide.judgement import equals
-from gates.decide.outcome import Decision
-from gates.run.runner import _left_out
+from gates.decide.outcome import Decision, Outcome
+from gates.decide.statements import Waiver
+from gates.run.runner import Asked, Chronicle, _left_out
 from reports import words
-from tests.gates.run.left import SCOPE
-from tests.gates.run.test_refusals import refused
+from tests.gates.run import recorded
+from tests.gates.run.left import ASKED, SCOPE, events
+from tests.gates.run.test_refusals import a_runner, refused
 from tests.reports import verdicts
 from tests.tables import cases
 
@@ -27,6 +31,31 @@ def test_a_part_of_the_checks_is_never_go(body: int, decision: Decision) -> None
     assert fold(part.rows, ("eu",), results, Stage.LIVE, problems).decision is decision
     assert problems[0].startswith(f"only 1 of {len(SCOPE.rows)} checks was asked")
     assert _left_out(SCOPE.only(()), SCOPE) == ()
+
+
+UNTIL = dt.datetime.now(dt.UTC)
+
+
+@cases(
+    "until decision",
+    {
+        "until after its end": (UNTIL + dt.timedelta(days=1), Decision.GO),
+        "that ended meanwhile": (UNTIL, Decision.HOLD),
+    },
+)
+def test_a_waiver_counts_to_the_end_of_a_run(
+    tmp_path: pathlib.Path, until: dt.datetime, decision: Decision
+) -> None:
+    """It was in force when the run began."""
+    run = a_runner(tmp_path)
+    waiver = Waiver("VENDOR-1", Outcome.FAIL, until, "it is known", "UH-1", ("a", "b"))
+    run._verdict = dataclasses.replace(run._verdict, release="v1.2.0", waivers=(waiver,))
+    found = {"VENDOR-1": [(Outcome.FAIL,)]}
+    run.run_dir.mkdir(parents=True)
+    recorded.file(run.run_dir, recorded.text(*events("eu", found)))
+    chronicle = Chronicle(None, run._run, "clinic", ("eu",), {})  # type: ignore[arg-type]  # not asked
+    run._conclude(Asked(SCOPE, ASKED, ("eu",), (), chronicle, (), ()), ())
+    assert run._verdict.decision is decision
 
 
 def test_a_check_that_the_gate_does_not_ask_is_refused(

@@ -6,8 +6,12 @@ import pathlib
 from collections.abc import Callable
 from typing import Any
 
+import pytest
+
 from gates.decide.scope import PostDeploy
 from gates.decide.verdict import Verdict
+from gates.load import load_policy
+from gates.run import runner
 from gates.run.runner import Callbacks, Question, Runner
 from tests.tables import cases
 
@@ -21,8 +25,8 @@ regions: {r1: {services: {api: "http://127.0.0.1:9"}, prometheus: "http://127.0.
 MISSING = "redis: {host: 127.0.0.1, user: gate, password: 'env:GATE_NO_SUCH_SECRET'}\n"
 
 
-def refused(folder: pathlib.Path, env: str = "", more: str = "", **asked: Any) -> Verdict:
-    """Ask a gate that must refuse, and return its verdict."""
+def a_runner(folder: pathlib.Path, env: str = "", more: str = "", **asked: Any) -> Runner:
+    """Return what would ask a gate of one region."""
     (folder / "there.yaml").write_text(ENVIRONMENT + more)
     question = Question(
         gate=PostDeploy("15m"),
@@ -35,9 +39,29 @@ def refused(folder: pathlib.Path, env: str = "", more: str = "", **asked: Any) -
         event=lambda _event: None,
         interrupted=lambda: False,
     )
-    verdict = Runner(question, callbacks, folder / "out").run()
+    return Runner(question, callbacks, folder / "out")
+
+
+def refused(folder: pathlib.Path, **asked: Any) -> Verdict:
+    """Ask a gate that must refuse, and return its verdict."""
+    verdict = a_runner(folder, **asked).run()
     assert (verdict.state, verdict.decision) == ("refused", None)
     return verdict
+
+
+def test_what_rolls_back_is_deferred_by_no_hotfix(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    policy = load_policy()
+    assert policy.deployment is not None
+    deployment = policy.deployment.model_copy(update={"hotfix": ("IV-HEALTH-1",)})
+    wrong = policy.model_copy(update={"deployment": deployment})
+    monkeypatch.setattr(runner, "load_policy", lambda _: wrong)
+    verdict = refused(tmp_path)
+    assert verdict.exit_code == 78
+    assert "deployment.hotfix names IV-HEALTH-1 (post-deploy, rollback)" in " ".join(
+        verdict.sentences
+    )
 
 
 @cases(

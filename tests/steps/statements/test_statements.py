@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from gates.decide import statements as core
 from gates.decide.fold import Stage, fold
 from gates.decide.outcome import Meaning, Outcome
 from gates.decide.statements import Kind, Link
@@ -310,6 +311,36 @@ NOT_WAIVED: dict[str, Callable[[Scene], object]] = {
         s.key("emil.haas", revoked_from=(NOW - HOUR).isoformat()),
     ),
 }
+
+
+def again(scene: Scene, *who: str, **changed: Any) -> None:
+    """Have people waive anew, in place of what they signed first."""
+    first = {one.statement.person: one.digest for one in reversed(scene.ledger.signed)}
+    for one in who:
+        waive(scene, one, **{"supersedes": (first[one],), **changed})
+
+
+SHORTER = NOW + DAY
+
+
+def test_a_newer_waiver_takes_the_place_of_the_older_one(scene: Scene) -> None:
+    """By as many people; and when it has ended, the older one does not come back."""
+    waive(scene, *TWO)
+    again(scene, "paul.moreau", expires_at=SHORTER)
+    assert waived(scene) == {}
+    again(scene, "emil.haas", expires_at=SHORTER)
+    assert f"until {SHORTER:%Y-%m-%d %H:%M} UTC" in waived(scene)[OPEN]
+    ended = scene.books.ledger(SHORTER + HOUR)
+    policy, around = scene.asked[1].statements.waivers, kit.asking(*scene.asked).around
+    assert policy is not None
+    assert core.waivers(ended, policy, around) == ()
+
+
+def test_nobody_takes_back_what_another_one_signed(scene: Scene) -> None:
+    waive(scene, *TWO)
+    other = scene.ledger.signed[0].digest
+    waive(scene, "emil.haas", reason="another one", supersedes=(other,))
+    assert OPEN in waived(scene)
 
 
 @cases("attempt", dict(NOT_WAIVED))
