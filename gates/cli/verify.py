@@ -123,7 +123,7 @@ _GONE = Finding(NAME, "is in the environment's state, and the run's folder is no
 
 
 def _gone(against: Against, release: str, had: Collection[str]) -> Iterator[Audited]:
-    whose = {"environment": against.loaded.settings.name, "release": release}
+    whose: dict[str, Any] = {"environment": against.loaded.settings.name, "release": release}
     code = Decision.HOLD.exit_code
     try:
         for one in against.chain(release):

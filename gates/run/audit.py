@@ -168,7 +168,7 @@ def _not_verified(name: str, about: Json, findings: Sequence[Finding]) -> Audite
     code = EXIT_CONFIGURATION if only_configuration else Decision.HOLD.exit_code
     decision = about.get("decision")
     said = decision if decision in refold.CODES else None
-    whose = {key: str(about.get(key)) for key in ("environment", "release") if about.get(key)}
+    whose: Json = {key: str(about.get(key)) for key in ("environment", "release") if about.get(key)}
     return Audited(name, said, code, tuple(findings), **whose)
 
 

@@ -199,6 +199,14 @@ def green(run: pathlib.Path) -> None:
     )
 
 
+def green_and(**changes: Any) -> Callable[[pathlib.Path], None]:
+    def change(run: pathlib.Path) -> None:
+        green(run)
+        updated(**changes)(run)
+
+    return change
+
+
 def judged_green(run: pathlib.Path) -> None:
     with edited(run / "verdict.json") as verdict:
         for check in verdict["checks"]:
@@ -326,12 +334,12 @@ LATER = "2031-01-31T22:00:00.000+00:00"
         ),
         "an only that was not": (updated(only=["IV-HEALTH-1"]), 78, "differ on IV-"),
         "a GO of a part": (
-            lambda run: (green(run), updated(only=["IV-HEALTH-1"])(run)),
+            green_and(only=["IV-HEALTH-1"]),
             20,
             "verdict.json says GO of a part of the checks (--only), which is never GO",
         ),
         "called GO, with times that are none": (
-            lambda run: (green(run), updated(finished_at="soon")(run)),
+            green_and(finished_at="soon"),
             20,
             "verdict.json says GO; verdict.json has exit code 0, not that of ROLLBACK",
         ),
