@@ -212,4 +212,6 @@ class StabilityPolicy(Section):
     max_lag: Annotated[Seconds, Field(gt=0, le=60)] = 1.0
     """Within that time every standby has replayed what was written; in real time."""
     figures: tuple[FigureLimit, ...] = ()
+    """What a figure keeps to, by the name that the environment gives it."""
     events: tuple[EventsLimit, ...] = ()
+    """What events keep to, by the name that the environment gives them."""
