@@ -34,6 +34,7 @@ __all__ = [
     "contract",
     "dns",
     "documents",
+    "dumped",
     "fhir",
     "files",
     "forge",
@@ -67,6 +68,7 @@ _PARTS = {
     "alerting": "prometheus.alerting",
     "axe": "browser.axe",
     "backup": "postgres.backup",
+    "dumped": "postgres.dumped",
     "github": "forge.github",
     "gitlab": "forge.gitlab",
     "jira": "forge.jira",
@@ -111,7 +113,7 @@ if typing.TYPE_CHECKING:
     )
     from probes.browser import axe, keyboard, looks, vitals
     from probes.forge import github, gitlab, jira
-    from probes.postgres import backup, rows, schema, sessions
+    from probes.postgres import backup, dumped, rows, schema, sessions
     from probes.prometheus import alerting
     from probes.redis import keys as redis_keys
     from probes.redis import rights as redis_rights

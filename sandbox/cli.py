@@ -84,9 +84,7 @@ def _parser() -> argparse.ArgumentParser:
     words = "the phase, 1 to 7, in order; 1 takes the gate's baseline first"
     deploy.add_argument("phase", type=int, choices=range(1, 8), metavar="N", help=words)
     deploy.set_defaults(run=_deploy)
-    back = add("rollback", help="lead the finished release back, by one of the runbook's methods")
-    back.add_argument("method", choices=("flags", "kubernetes"), help="flags come first, always")
-    back.set_defaults(run=_rollback)
+    _add_rollback(add("rollback", help="lead the finished release back by a method of the runbook"))
     what = "play T-7d to T-2h before the release: the gate asks, six people sign"
     add("countdown", help=what).set_defaults(run=_countdown)
     traffic = add("traffic", help="send tagged reads to every region for a while")
@@ -95,6 +93,12 @@ def _parser() -> argparse.ArgumentParser:
     traffic.set_defaults(run=_traffic)
     _add_fault(add("fault", help="break the platform in a known way, and fix it"))
     return parser
+
+
+def _add_rollback(back: argparse.ArgumentParser) -> None:
+    ways = ("flags", "kubernetes", "dns", "database")
+    back.add_argument("method", choices=ways, help="flags come first, always")
+    back.set_defaults(run=_rollback)
 
 
 def _add_fault(fault: argparse.ArgumentParser) -> None:

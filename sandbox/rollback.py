@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING
 from sandbox.core import SandboxError
 from sandbox.deployment import LAST_PHASE
 from sandbox.systems.cluster import deployment as cluster
+from sandbox.systems.data import restore
 from sandbox.systems.flags import feature_flags as flags
+from sandbox.systems.network import zone as names
 from sandbox.systems.people import told
 
 if TYPE_CHECKING:
@@ -20,14 +22,24 @@ if TYPE_CHECKING:
     from sandbox.deployment import Step
 
 _FLAGS: Step = ("turn the release's features off", flags.turn_off)
+_CONFIGURATION: Step = ("put the configuration back", cluster.configure_back)
 _TELL: Step = ("tell the users and the stakeholders", told.tell)
 METHODS: Mapping[str, tuple[Step, ...]] = {
     "flags": (_FLAGS, _TELL),
     "kubernetes": (
         _FLAGS,
-        ("put the configuration back", cluster.configure_back),
+        _CONFIGURATION,
         ("start v1.1.0 again and lead the traffic back", cluster.roll_back),
         ("take the release's pods away", cluster.remove_release),
+        _TELL,
+    ),
+    "dns": (("put the DNS records back", names.revert_zone), _TELL),
+    "database": (
+        _FLAGS,
+        ("stop the application", cluster.stop_app),
+        ("restore the backup and put it in the place of the live database", restore.restore_backup),
+        _CONFIGURATION,
+        ("start v1.1.0 again, alone", cluster.start_again),
         _TELL,
     ),
 }

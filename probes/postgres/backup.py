@@ -15,6 +15,7 @@ import os
 import re
 import subprocess
 import threading
+from collections.abc import Callable
 from typing import IO, Any, Final
 
 from probes import files
@@ -161,7 +162,7 @@ def contents(
     """Read a backup's table of contents, and with `whole` every block of it, to throw it away."""
 
     def ask() -> Contents:
-        listing = _Reading(address, (program, "--list"), deadline)
+        listing = Reading(address, (program, "--list"), deadline)
         if listing.run() != 0:
             return Contents((), listed=False)
         listed = _listed(address, bytes(listing.head))
@@ -169,7 +170,7 @@ def contents(
             # What a killed pg_dump leaves has its table of contents, and breaks off somewhere.
             ends = files.last_bytes(address, len(_END), deadline) == _END
             return dataclasses.replace(listed, ends=ends)
-        reading = _Reading(address, (program, "--file=/dev/null"), deadline)
+        reading = Reading(address, (program, "--file=/dev/null"), deadline)
         ended = reading.run()
         return dataclasses.replace(listed, whole=ended == 0, sha256=reading.sha256)
 
@@ -186,13 +187,20 @@ def _listed(address: str, head: bytes) -> Contents:
         ) from exc
 
 
-class _Reading:
-    """One run of pg_restore over a file that is fed to it."""
+class Reading:
+    """One run of pg_restore over a file that is fed to it; `take` reads what it writes."""
 
-    def __init__(self, address: str, argv: tuple[str, ...], deadline: Deadline) -> None:
+    def __init__(
+        self,
+        address: str,
+        argv: tuple[str, ...],
+        deadline: Deadline,
+        take: Callable[[IO[bytes]], None] | None = None,
+    ) -> None:
         self._address = address
         self._argv = argv
         self._deadline = deadline
+        self._take = take
         self._digest = hashlib.sha256()
         self._fed = False
         self._broke: Exception | None = None
@@ -212,6 +220,9 @@ class _Reading:
             feeder.start()
             # From here on the pipe is the feeder's to close.
             process.stdin = None
+            out, process.stdout = process.stdout, None
+            taker = threading.Thread(target=self._taken, args=(out,), daemon=True)
+            taker.start()
             try:
                 _, said = process.communicate(timeout=self._deadline.remaining_seconds())
             except subprocess.TimeoutExpired as exc:
@@ -220,6 +231,9 @@ class _Reading:
                 raise TimeoutError("the backup could not be read in time") from exc
             finally:
                 feeder.join(_STOP_SECONDS)
+                taker.join(_STOP_SECONDS)
+        if taker.is_alive():
+            raise TimeoutError("what the backup holds could not be taken in time")
         if self._broke is not None:
             # Half a file from a store that broke off says nothing of the backup.
             raise self._broke
@@ -246,12 +260,21 @@ class _Reading:
             return subprocess.Popen(  # noqa: S603 - the program is the environment's, no shell reads it
                 self._argv,
                 stdin=subprocess.PIPE,
-                stdout=subprocess.DEVNULL,
+                stdout=subprocess.PIPE if self._take else subprocess.DEVNULL,
                 stderr=subprocess.PIPE,
                 env={"LC_ALL": "C", "TZ": "UTC", "PATH": os.environ.get("PATH", os.defpath)},
             )
         except OSError as exc:
             raise files.our_fault(f"{self._argv[0]} can't be run here; install it") from exc
+
+    def _taken(self, out: IO[Any] | None) -> None:
+        if out is None or self._take is None:
+            return
+        try:
+            with out:
+                self._take(out)
+        except Exception as exc:  # noqa: BLE001 - of what is half taken nothing may be believed
+            self._broke = exc
 
     def _feed(self, stream: IO[bytes], pipe: IO[Any] | None) -> None:
         if pipe is None:

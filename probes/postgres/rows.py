@@ -142,6 +142,34 @@ def orphans(
     return postgres.asked(target, ask, deadline=deadline)
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class KeysFound(Shown):
+    """How many of some keys a table has; which ones stays private."""
+
+    KEPT = ("there", "found")
+
+    there: bool
+    found: int = 0
+
+
+def keys_found(
+    target: PostgresTarget, table: TableToCount, keys: Sequence[str], *, deadline: Deadline
+) -> Observation[KeysFound]:
+    """Count which of these keys, as text, are in a table."""
+    key = sql.Identifier(table.key)
+    query = sql.SQL("SELECT count(DISTINCT {}) FROM {} WHERE {}::text = ANY(%s)")
+
+    def ask(reader: Reader) -> KeysFound:
+        reader.want_primary()
+        if _size(reader, table.name) is None:
+            return KeysFound(there=False)
+        ask_policies(reader, quoted(table.name))
+        ((found,),) = reader.rows(query.format(key, _identifier(table.name), key), ([*keys],))
+        return KeysFound(there=True, found=_number(found))
+
+    return postgres.asked(target, ask, deadline=deadline)
+
+
 def _size(reader: Reader, table: str) -> _Size | None:
     found = reader.rows(STATEMENTS["size"], (quoted(table),))
     if not found:

@@ -20,6 +20,8 @@ class TableShape:
     """Over columns with types and defaults, constraints, indexes, triggers, row security; 16 hex digits."""
     indexes: tuple[str, ...] = ()
     """Their names: what drops or renames one need not name the table."""
+    oid: int = 0
+    """The server's own number of it: a table that is made anew under its name has another."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -118,10 +120,11 @@ def structure(target: PostgresTarget, *, deadline: Deadline) -> Observation[Stru
         reader.want_primary()
         details = {str(row[0]): row[1:] for row in reader.rows(STATEMENTS["details"])}
         tables = {}
-        for name, columns, described in reader.rows(STATEMENTS["tables"]):
+        for name, columns, described, oid in reader.rows(STATEMENTS["tables"]):
             more, indexes = map(_names, details.get(str(name), ((), ())))
             fingerprint = _digest(str(described), *sorted(more))
-            tables[str(name)] = TableShape(_names(columns), fingerprint, tuple(sorted(indexes)))
+            names = (_names(columns), fingerprint, tuple(sorted(indexes)))
+            tables[str(name)] = TableShape(*names, int(str(oid)))
         keys = tuple(map(_key, reader.rows(STATEMENTS["keys"])))
         return Structure(
             tables, keys, tuple(map(_unfinished, reader.rows(STATEMENTS["unfinished"])))

@@ -17,7 +17,7 @@ from psycopg import sql
 from probes import postgres
 from probes.observation import EVERYTHING, Deadline, Observation, Shown, pause
 from probes.postgres import STATEMENTS, PostgresTarget, Reader
-from probes.postgres.schema import qualified
+from probes.postgres.schema import qualified, quoted
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -159,6 +159,33 @@ def followed(
             if caught_up == len(standbys) or asked_after >= within_seconds:
                 return Followed(may_look is True, len(standbys), caught_up, seconds, behind)
             pause(_LOOK_SECONDS)
+
+    return postgres.asked(target, ask, deadline=deadline)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Writers(Shown):
+    """The sessions of this database whose login may write the platform's tables."""
+
+    KEPT = EVERYTHING
+
+    may_look: bool
+    """Whether the login is shown other sessions."""
+    since: tuple[tuple[str, dt.datetime | None], ...]
+    """Login and beginning of each, the oldest first; None where the server hides it."""
+
+
+def writers(
+    target: PostgresTarget, tables: Sequence[str], *, deadline: Deadline
+) -> Observation[Writers]:
+    """Return who is connected that could write one of these tables, and since when."""
+
+    def ask(reader: Reader) -> Writers:
+        reader.want_primary()
+        ((may_look,),) = reader.rows(STATEMENTS["may_look"])
+        found = reader.rows(STATEMENTS["writers"], ([*map(quoted, tables)],))
+        since = ((str(login), at if isinstance(at, dt.datetime) else None) for login, at in found)
+        return Writers(may_look is True, tuple(since))
 
     return postgres.asked(target, ask, deadline=deadline)
 

@@ -93,7 +93,8 @@ FROM tables t
 SELECT n.nspname || '.' || c.relname,
        array_agg(a.attname::text ORDER BY a.attname),
        string_agg(concat_ws(' ', a.attname, format_type(a.atttypid, a.atttypmod), a.attnotnull,
-                            pg_get_expr(d.adbin, d.adrelid)), ', ' ORDER BY a.attname)
+                            pg_get_expr(d.adbin, d.adrelid)), ', ' ORDER BY a.attname),
+       min(c.oid::bigint)
 FROM pg_class c
 JOIN pg_namespace n ON n.oid = c.relnamespace
 JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
@@ -253,6 +254,17 @@ SELECT pg_wal_lsn_diff(pg_current_wal_lsn(), '0/0')::bigint,
 
 -- name: may_look
 SELECT pg_has_role(current_user, 'pg_read_all_stats', 'USAGE')
+
+-- name: writers
+-- Sessions whose login may write one of these tables, whatever they do: an idle one is a writer too.
+SELECT a.usename::text, a.backend_start
+FROM pg_stat_activity a
+WHERE a.datname = current_database() AND a.backend_type = 'client backend' AND a.pid <> pg_backend_pid()
+  AND EXISTS (
+    SELECT FROM unnest(%s::text[]) AS name, LATERAL to_regclass(name) AS t
+    WHERE t IS NOT NULL AND (has_table_privilege(a.usesysid, t, 'INSERT, UPDATE, DELETE, TRUNCATE')
+                             OR has_any_column_privilege(a.usesysid, t, 'INSERT, UPDATE')))
+ORDER BY a.backend_start
 
 -- name: columns
 -- What is not there is left out: a table may come with the release.

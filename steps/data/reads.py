@@ -173,6 +173,7 @@ def schema(platform: Platform) -> Mapping[str, Any]:
         "fingerprint": found.fingerprint,
         "tables": {name: shape.fingerprint for name, shape in found.tables.items()},
         "indexes": {name: list(shape.indexes) for name, shape in found.tables.items()},
+        "oids": {name: shape.oid for name, shape in found.tables.items()},
         "unfinished": [one.key for one in found.unfinished],
     }
     return {SHARED: facts}

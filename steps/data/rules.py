@@ -56,7 +56,7 @@ class Band:
 def moved(table: str, before: Count, now: Count, band: Band, baseline: str) -> Judgement:
     """Judge a table's count; `baseline` says which snapshot it is compared with."""
     doubt, difference = before.error_rows + now.error_rows, now.rows - before.rows
-    good = _within(now.rows, doubt, band)
+    good = within(now.rows, doubt, band)
     compared = "as many as"
     if difference:
         compared = f"{abs(difference):,} {'fewer' if difference < 0 else 'more'} than"
@@ -83,7 +83,7 @@ def moved(table: str, before: Count, now: Count, band: Band, baseline: str) -> J
     )
 
 
-def _within(rows: int, doubt: int, band: Band) -> bool | None:
+def within(rows: int, doubt: int, band: Band) -> bool | None:
     """Tell whether a count is in its band; None where its error spans a bound."""
     if band.least <= rows - doubt and rows + doubt <= band.most:
         return True

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import datetime as dt
 
 from environments.store import StoreError
 from environments.yaml_file import ConfigurationError
@@ -20,17 +21,20 @@ def _asking(run: Run) -> Asking | str:
     here = run.platform
     try:
         found = asking(here.environment, here.policy, here.release, here.phase)
-        return found if here.restored is None else _since_live(found, here)
+        return found if here.restored is None else _since(found, _live(here))
     except (ConfigurationError, StoreError) as exc:
         return str(exc)
 
 
-def _since_live(found: Asking, here: Platform) -> Asking:
-    """Return the statements so that none from before the release went live is about its rollback."""
-    live = here.environment.settings.traffic.switched_at
-    if live is None:
+def _live(here: Platform) -> dt.datetime | None:
+    return here.environment.settings.traffic.switched_at
+
+
+def _since(found: Asking, at: dt.datetime | None) -> Asking:
+    """Return the statements so that none from before then counts: it can't be about what came after."""
+    if at is None:
         return found
-    most = max(0.0, (found.around.now - live).total_seconds())
+    most = max(0.0, (found.around.now - at).total_seconds())
     items = {
         item: rule.model_copy(update={"max_age": min(rule.max_age, most)})
         for item, rule in found.items.items()
@@ -38,20 +42,21 @@ def _since_live(found: Asking, here: Platform) -> Asking:
     return dataclasses.replace(found, items=items)
 
 
-def _counted(run: Run, item: str) -> tuple[Asking, Count] | str:
+def _counted(run: Run, item: str, since: dt.datetime | None) -> tuple[Asking, Count] | str:
     """Return who signed an item, or what keeps from telling it."""
     found = run.shared(_asking)
     if isinstance(found, str):
         return found
+    found = _since(found, since)
     try:
         return found, found.count(item)
     except ConfigurationError as exc:
         return str(exc)
 
 
-def judge_signed(asked: Asked, run: Run, item: str) -> None:
-    """Judge one item, for whatever sentence asks."""
-    found = _counted(run, item)
+def judge_signed(asked: Asked, run: Run, item: str, since: dt.datetime | None = None) -> None:
+    """Judge one item, for whatever sentence asks; what was signed before `since` does not count."""
+    found = _counted(run, item, since)
     if isinstance(found, str):
         clears = "statements that can be read"
         asked.judge(unable("the signed statements", found, clears, rule=rules.RULE))

@@ -12,6 +12,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from sandbox.core.layout import (
+    JOB,
     NORMAL_REPLICAS,
     PREVIOUS,
     PREVIOUS_APIS,
@@ -98,6 +99,25 @@ async def remove_release(platform: Platform) -> None:
     await _tell(platform, replicas={PREVIOUS: NORMAL_REPLICAS, RELEASE: 0})
 
 
+async def stop_app(platform: Platform) -> None:
+    """Take every pod of the app away, and wait until Prometheus has noticed."""
+    await _tell(platform, replicas={PREVIOUS: 0, RELEASE: 0})
+    await together(*(platform.stop_process(name) for name in platform.running_apis))
+    await platform.told_by_prometheus(f'sum(up{{job="{JOB}"}})', 0, _NOTICED_SECONDS)
+
+
+async def start_again(platform: Platform) -> None:
+    """Start the old version alone, with as many pods as before, and lead the traffic to it."""
+    progress = platform.progress
+    progress.rolled_out = progress.switched = False
+    platform.switchboard.live = PREVIOUS_APIS
+    monitoring_servers.write_targets(platform.layout, platform.running_apis)
+    await together(*(platform.start_process(name) for name in PREVIOUS_APIS))
+    await _tell(platform, replicas={PREVIOUS: NORMAL_REPLICAS, RELEASE: 0}, selector=PREVIOUS)
+    for region in REGIONS:
+        await platform.set_link(edge_name(region))
+
+
 async def _tell(platform: Platform, **facts: Any) -> None:
     layout = platform.layout
     await together(
@@ -106,6 +126,7 @@ async def _tell(platform: Platform, **facts: Any) -> None:
 
 
 _SCRAPED_SECONDS = 2.0
+_NOTICED_SECONDS = 10.0
 
 
 async def clusters(it: Breakage, values: Mapping[str, Any]) -> None:

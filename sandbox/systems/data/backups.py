@@ -69,7 +69,7 @@ async def take(layout: Layout, kind: str, *, hours_ago: int = 0) -> Backup:
         folder.mkdir(mode=0o700, exist_ok=True)
     file = layout.backups / _name(kind, hours_ago)
     unfinished = file.with_suffix(".part")
-    counts = await _counts(layout, DATABASE)
+    counts = await count_rows(layout, DATABASE)
     await dump(layout, unfinished)
     unfinished.rename(file)
     _date(file, hours_ago)
@@ -92,7 +92,7 @@ async def test_restore(layout: Layout, backup: Backup) -> None:
             *(layout, "pg_restore", SUPERUSER, "--exit-on-error", "--no-owner"),
             *("--no-privileges", f"--dbname={_SCRATCH}", str(backup.file)),
         )
-        restored = await _counts(layout, _SCRATCH)
+        restored = await count_rows(layout, _SCRATCH)
     finally:
         drop = sql.SQL("DROP DATABASE {} (FORCE)").format(scratch)
         await postgres.as_superuser(layout, drop, database=SUPERUSER)
@@ -125,7 +125,8 @@ def _result(backup: Backup, restored: Mapping[str, int], seconds: float) -> dict
     }
 
 
-async def _counts(layout: Layout, database: str) -> dict[str, int]:
+async def count_rows(layout: Layout, database: str) -> dict[str, int]:
+    """Return how many rows each of the first tables has; raises SandboxError."""
     parts = [
         sql.SQL("SELECT {}, count(*) FROM {}").format(sql.Literal(name), sql.Identifier(name))
         for name in _TABLES

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 ZONE = "unified-health.test"
 HOSTS = tuple(f"{name}.{ZONE}" for name in ("api", "app", "fhir", "status"))
 TTL_SECONDS = 60
-SERIAL_BEFORE, SERIAL_AFTER = 2026013100, 2026013101
+SERIAL_BEFORE, SERIAL_AFTER, SERIAL_REVERTED = 2026013100, 2026013101, 2026013102
 
 Records = Mapping[str, list[str]]
 """`NAME TYPE` → values, as in a zone file."""
@@ -115,11 +115,20 @@ def _plain(record_set: Mapping[str, Any]) -> tuple[str, list[str]]:
 
 async def update_zone(platform: Platform) -> None:
     """Publish the release's records under the next serial; caches learn of it after a moment."""
+    await _publish(platform, AFTER, BEFORE, SERIAL_AFTER)
+
+
+async def revert_zone(platform: Platform) -> None:
+    """Publish the records of before under a serial of their own: the runbook's Method 3."""
+    await _publish(platform, BEFORE, AFTER, SERIAL_REVERTED)
+
+
+async def _publish(platform: Platform, records: Records, previous: Records, serial: int) -> None:
     layout = platform.layout
     operator = Operator(
         layout.url("aws"), layout.passwords["aws-operator-id"], layout.passwords["aws-operator"]
     )
-    held = await asyncio.to_thread(operator.publish, AFTER, TTL_SECONDS)
+    held = await asyncio.to_thread(operator.publish, records, TTL_SECONDS)
     await standin_servers.tell(
-        layout, "names", records=held, previous=BEFORE, serial=SERIAL_AFTER, changed_at=time.time()
+        layout, "names", records=held, previous=previous, serial=serial, changed_at=time.time()
     )

@@ -13,11 +13,16 @@ from sandbox.systems.statements import people
 if TYPE_CHECKING:
     from sandbox.core.platform import Platform
 
-_ASSESSED = "RB-FLAG-2"
+_SIGNED = {
+    "RB-FLAG-2",
+    "RB-DB-7",
+    *(f"RB-{when}-{n}" for when in ("DAY", "WEEK") for n in range(1, 6)),
+}
+"""What people assess, and what they owe within a day and a week: here they are quick."""
 
 
 async def tell(platform: Platform) -> None:
-    """Update the status page, post in both channels, and have the impact on users signed."""
+    """Update the status page, post in both channels, and have all signed that is owed."""
     layout = platform.layout
     said = {
         DEPLOYMENTS: (f"Rollback of v{RELEASE} is done.", f"Features of v{RELEASE} are off."),
@@ -26,4 +31,4 @@ async def tell(platform: Platform) -> None:
     await standin_servers.tell(layout, "slack", just_posted=said)
     await standin_servers.tell(layout, "statuspage", rolled_back="monitoring")
     store, folder = Store(Folder(layout.state.gate)), layout.approvers.parent
-    people.sign_everything(folder, store, people.subject_of(layout), only={_ASSESSED})
+    people.sign_everything(folder, store, people.subject_of(layout), only=_SIGNED)
