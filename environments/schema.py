@@ -7,6 +7,7 @@ python -m environments.schema --docs   docs/environments.md and docs/policy.md
 from __future__ import annotations
 
 import ast
+import functools
 import inspect
 import itertools
 import json
@@ -69,19 +70,19 @@ File = Environment | LocalFile | Policy | ReleaseFile
 
 def schema_of(model: type[File]) -> dict[str, Any]:
     """Return the JSON Schema of a kind of file; of a policy each file holds a part."""
-    _describe_fields()
+    _describe_fields(tuple(_all_sections(Section)))
     described = model.model_json_schema(by_alias=True, schema_generator=_Generator)
     if model is Policy:
         del described["required"]
     return {"$schema": _DIALECT, **described}
 
 
-def _describe_fields() -> None:
+@functools.cache
+def _describe_fields(models: tuple[type[Section], ...]) -> None:
     """Give each field the text below it, as pydantic's `use_attribute_docstrings` would.
 
     That option reads the sources at every import, a tenth of a second that every gate would pay.
     """
-    models = [*_all_sections(Section)]
     for model in models:
         for name, text in _texts(model):
             model.model_fields[name].description = text
@@ -103,8 +104,13 @@ def _texts(model: type[Section]) -> Iterator[tuple[str, str]]:
             yield from _texts_below(base)
 
 
-def _texts_below(model: type[Section]) -> Iterator[tuple[str, str]]:
-    """Yield the name and the text of each attribute of a class that has one below it."""
+@functools.cache  # a class's source is sought in its whole file, and the sections share their bases
+def _texts_below(model: type[Section]) -> tuple[tuple[str, str], ...]:
+    """Return the name and the text of each attribute of a class that has one below it."""
+    return tuple(_found_below(model))
+
+
+def _found_below(model: type[Section]) -> Iterator[tuple[str, str]]:
     (definition,) = ast.parse(inspect.getsource(model)).body
     for field, below in itertools.pairwise(getattr(definition, "body", ())):
         match field, below:

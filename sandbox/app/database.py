@@ -27,7 +27,7 @@ _WAIT_SECONDS = 2.0
 _OPTIONS = "-c statement_timeout=3s -c timezone=UTC"
 _HEALTH_SECONDS = 2.0
 _STANDBY_CACHE_SECONDS = 1.0
-_TEND_SECONDS = 1.0
+_TEND_SECONDS = 5.0
 
 
 class DatabaseUnavailableError(Exception):

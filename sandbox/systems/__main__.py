@@ -57,6 +57,9 @@ class StandInsConfig(standins.Configuration):
     servers: dict[str, dict[str, Any]]
 
 
+_TICK_SECONDS = 0.5
+
+
 class _Server(uvicorn.Server):
     """One of several servers in a process; signals are the process's business."""
 
@@ -64,6 +67,13 @@ class _Server(uvicorn.Server):
     def capture_signals(self) -> Iterator[None]:
         """Leave the signals to `_serve`."""
         yield
+
+    async def main_loop(self) -> None:
+        """Look less often than uvicorn whether to end: so many servers would do little else."""
+        tenths = 0
+        while not await self.on_tick(tenths):
+            await asyncio.sleep(_TICK_SECONDS)
+            tenths += round(10 * _TICK_SECONDS)  # the date of answers is renewed every ten
 
 
 async def _serve(configuration: StandInsConfig) -> None:

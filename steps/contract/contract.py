@@ -8,7 +8,6 @@ import pathlib
 from collections.abc import Callable
 from typing import Any
 
-import probes
 from environments.yaml_file import ConfigurationError, read_json
 from gates.decide.suite import Finding as Shown
 from gates.decide.suite import Kind, Tested
@@ -33,12 +32,11 @@ described("the API's document is read in every region", Contract, "contract")
 
 @then("it is a valid OpenAPI document")
 def is_valid(run: Run, asked: Asked) -> None:
-    subject = DOCUMENT
+    subject, passes = DOCUMENT, run.shared(Passes)
 
     def judge(here: Asked) -> None:
         content = _document(run, here, Passes.whole)
-        deadline = here.platform.deadline.sooner(60.0)
-        found = here.read(subject, lambda: probes.contract.describe(content, deadline=deadline))
+        found = here.read(subject, lambda: passes.described(content))
         here.judge(rules.valid(subject, found))
 
     asked.in_each_region(judge)

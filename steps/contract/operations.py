@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import probes
 from gates.decide.outcome import Outcome
 from probes.contract import READS, Described
 from probes.observation import Observation
@@ -30,7 +29,7 @@ def listed(run: Run) -> tuple[str, ...]:
         except CannotAskError as exc:
             said = "; ".join(one.sentence for one in exc.judgements)
             raise NotKept(f"{region}: {said}") from exc
-        described = probes.contract.describe(content, deadline=run.platform.deadline.sooner(60.0))
+        described = passes.described(content)
         if described.value is None or described.value.unfit is not None:
             raise NotKept(f"{region}: {_unfit(described)}")
         found |= dict.fromkeys(described.value.operations)

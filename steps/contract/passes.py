@@ -13,7 +13,7 @@ import probes
 from gates.decide.judgement import Judgement, equals
 from gates.decide.outcome import Outcome
 from probes import http
-from probes.contract import Answers, Order, document, parts
+from probes.contract import Answers, Described, Order, document, parts
 from probes.http import HttpAnswer, NotJsonError
 from probes.observation import FailureKind, Observation
 from settings.contract import BOOKED, EMAIL, IN_A_WEEK, PASSWORD, Contract
@@ -34,6 +34,7 @@ MAX_DOCUMENT_BYTES = 8 * 1_048_576
 _REST_SECONDS = 30.0
 """A pass may take longer than its budget by this: it starts, and asks again what failed."""
 _LEAST_SECONDS = 5.0
+_DESCRIBED_SECONDS = 60.0
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -71,6 +72,7 @@ class Passes:
         self._run, self._platform = run, run.platform
         self._lock = threading.Lock()
         self._made: dict[Mode, Mapping[str, Tried]] = {}
+        self._described: dict[bytes, Observation[Described]] = {}
         self.section = run.platform.section(Contract)
 
     def of(self, mode: Mode) -> Mapping[str, Tried]:
@@ -85,6 +87,17 @@ class Passes:
                 self._made[mode] = {}
                 self._made[mode] = self._all(mode)
         return self._made[mode]
+
+    def described(self, content: bytes) -> Observation[Described]:
+        """Return what a document describes; the same bytes are read once, whoever serves them."""
+        with self._lock:
+            found = self._described.get(content)
+            if found is None or found.value is None:
+                deadline = self._platform.deadline.sooner(_DESCRIBED_SECONDS)
+                found = self._described[content] = probes.contract.describe(
+                    content, deadline=deadline
+                )
+        return found
 
     def document(self, region: str) -> bytes:
         """Return the document as a region serves it; raises CannotAskError."""
