@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import collections
 import dataclasses
+import datetime as dt
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NoReturn
@@ -17,6 +18,84 @@ from reports.causes import Cause, causes
 
 WAITING = "waiting"
 """The event of a check that waits: its region, and what for."""
+WATCH_BEGAN, EVALUATED = "watch_began", "evaluated"
+"""The events of a watch: what it watches and for how long, and each evaluation of a condition."""
+MOST_SEEN = 40
+"""So many evaluations of a condition are drawn."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Condition:
+    """What a watch watches in one region, at its newest evaluation; times are seconds of the epoch."""
+
+    check: str
+    region: str
+    subject: str
+    limit: float | None = None
+    limit_words: str = ""
+    for_seconds: float = 0.0
+    words: str = "not asked yet"
+    at: float = 0.0
+    pending_since: float | None = None
+    fired_at: float | None = None
+    seen: tuple[tuple[float, float | None], ...] = ()
+    """When it was evaluated, and its figure: 1 for one that only holds or not; None without an answer."""
+
+    @property
+    def key(self) -> tuple[str, str, str]:
+        """What tells it from all others."""
+        return self.check, self.region, self.subject
+
+    @property
+    def status(self) -> str:
+        """How it is: waiting, fine, no answer, pending, fired."""
+        if not self.seen:
+            return "waiting"
+        if self.fired_at is not None or self.pending_since is not None:
+            return "pending" if self.fired_at is None else "fired"
+        return "no answer" if self.seen[-1][1] is None else "fine"
+
+    @property
+    def left_seconds(self) -> float:
+        """How long it may stay pending before it asks for a rollback."""
+        lasted = self.at - (self.at if self.pending_since is None else self.pending_since)
+        return max(0.0, self.for_seconds - lasted)
+
+    def after(self, event: Mapping[str, Any]) -> Condition:
+        """Return it after an evaluation; an earlier one that was asked again changes no newest word."""
+        at, value, holds = float(event["at"]), event["value"], event["holds"]
+        figure = None if holds is None else float(holds if value is None else value)
+        seen = tuple(sorted({**dict(self.seen), at: figure}.items()))[-MOST_SEEN:]
+        since, fired = event.get("pending_since"), event.get("fired_at")
+        after = dataclasses.replace(self, seen=seen, pending_since=since, fired_at=fired)
+        newest = at >= self.at
+        return dataclasses.replace(after, at=at, words=str(event["words"])) if newest else after
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Watched:
+    """A watch so far: all its conditions, in the order in which they are evaluated."""
+
+    began: float
+    wanted_seconds: float
+    conditions: tuple[Condition, ...] = ()
+
+    @property
+    def seconds(self) -> float:
+        """How long has been watched."""
+        return max(0.0, max((one.at for one in self.conditions), default=0.0) - self.began)
+
+    def after(self, event: Mapping[str, Any]) -> Watched:
+        """Return it after an evaluation."""
+        key = tuple(str(event.get(name)) for name in ("check", "region", "subject"))
+        conditions = tuple(one.after(event) if one.key == key else one for one in self.conditions)
+        return dataclasses.replace(self, conditions=conditions)
+
+    @classmethod
+    def begun(cls, event: Mapping[str, Any]) -> Watched:
+        """Return a watch that begins."""
+        conditions = tuple(Condition(**one) for one in event.get("watched", ()))
+        return cls(float(event["began"]), float(event["wanted_seconds"]), conditions)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -29,6 +108,8 @@ class Measured:
     """The check that had begun and not ended."""
     waiting: tuple[tuple[str, str], ...] = ()
     """By region: what the running check waits for, and how far it is."""
+    watched: Watched | None = None
+    """The watch that goes on, if it is one."""
     problems: tuple[str, ...] = ()
     last_at: str | None = None
     unreadable_lines: int = 0
@@ -48,6 +129,8 @@ class Measured:
         if kind == WAITING:
             told = {**dict(self.waiting), str(event.get("region")): str(event.get("awaited"))}
             return dataclasses.replace(self, waiting=tuple(told.items()), last_at=at)
+        if kind in (WATCH_BEGAN, EVALUATED):
+            return self._watched(kind, event)
         if kind == "problem":
             problems = (*self.problems, str(event.get("sentence")))
             return dataclasses.replace(self, problems=problems, last_at=at)
@@ -60,6 +143,17 @@ class Measured:
         return dataclasses.replace(
             self, checks=checks, running=running, waiting=waiting, last_at=at
         )
+
+    def _watched(self, kind: str, event: Mapping[str, Any]) -> Measured:
+        try:
+            if kind == WATCH_BEGAN:
+                begun, at = Watched.begun(event), str(event.get("at"))
+                return dataclasses.replace(self, watched=begun, waiting=(), last_at=at)
+            watched = self.watched and self.watched.after(event)
+            at = dt.datetime.fromtimestamp(event["at"], dt.UTC).isoformat()
+        except (KeyError, TypeError, ValueError) as exc:
+            raise MalformedError(f"it is no {kind} event of a watch") from exc
+        return dataclasses.replace(self, watched=watched, last_at=at)
 
     @property
     def awaited(self) -> str:

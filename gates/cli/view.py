@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -9,10 +10,14 @@ from typing import IO, Any, Self
 
 from gates.decide.verdict import outcome_in
 from reports import words
-from reports.events import Measured, causes_in, shown_after
+from reports.events import Condition, Measured, Watched, causes_in, shown_after
 
 WAITS_SECONDS = 10.0
 """A log says so often what is waited for; a terminal shows it all the time."""
+MOST_WATCH_LINES = 60
+"""A log says how far a watch is so often at most, beside what changes."""
+UNSAID = {("waiting", "fine"), ("waiting", "waiting")}
+"""Changes of a condition that go without saying."""
 
 
 def view_for(
@@ -75,7 +80,9 @@ class PlainView:
                 said = red.sentence if first == check.check else f"as {first}"
                 where = ", ".join(red.regions)
                 self._write(f"{where} {red.reason.outcome}: {said}", indent="    ")
-        if self._progress.waiting != before.waiting and self._progress.waiting:
+        if self._progress.watched is not None and self._progress.watched != before.watched:
+            self._say_watched(before.watched, self._progress.watched)
+        elif self._progress.waiting != before.waiting and self._progress.waiting:
             self._say_awaited()
         for problem in self._progress.problems[len(before.problems) :]:
             self._write(f"{self._elapsed()} problem: {problem}")
@@ -87,6 +94,19 @@ class PlainView:
             self._waited_at = now
             awaited = self._progress.awaited
             self._write(f"{self._elapsed()} {self._progress.running} waits: {awaited}")
+
+    def _say_watched(self, before: Watched | None, now: Watched) -> None:
+        """Say what a condition changed to, and now and then how far the watch is."""
+        was = {one.key: one.status for one in before.conditions} if before else {}
+        for one in now.conditions:
+            told = was.get(one.key, "waiting")
+            if told != one.status and (told, one.status) not in UNSAID:
+                said = f"{one.region} {one.check} {one.subject}: {condition_words(one)}"
+                self._write(f"{self._elapsed()} {said}")
+        seconds = max(WAITS_SECONDS, now.wanted_seconds / MOST_WATCH_LINES)
+        if self._clock() - self._waited_at >= seconds:
+            self._waited_at = self._clock()
+            self._write(f"{self._elapsed()} {watch_words(now)}")
 
     def _elapsed(self) -> str:
         return f"{self._clock() - self._started:.1f}s"
@@ -100,3 +120,30 @@ class PlainView:
         except (OSError, ValueError):
             # The reader of the progress went away; the run and its verdict go on without it.
             self._stream = None
+
+
+def watch_words(watched: Watched) -> str:
+    """Return how far a watch is, and how many of its conditions are not fine."""
+    open_ = [
+        f"{one.region} {one.check} {one.subject} {one.status}"
+        for one in watched.conditions
+        if one.status not in ("fine", "waiting")
+    ]
+    how = words.named(open_) if open_ else "nothing is pending"
+    seconds, wanted = (words.duration(one) for one in (watched.seconds, watched.wanted_seconds))
+    return f"watched {seconds} of {wanted}: {how}"
+
+
+def condition_words(one: Condition) -> str:
+    """Return a condition's newest answer, its limit, and how far it is from asking for a rollback."""
+    limit = f" (limit {one.limit_words})" if one.limit_words else ""
+    if one.status != "pending":
+        return f"{one.words}{limit}, {one.status}"
+    left = words.duration(one.left_seconds)
+    return f"{one.words}{limit}, pending since {since_words(one)} UTC, {left} left"
+
+
+def since_words(one: Condition) -> str:
+    """Return the time of day since which a condition is pending; empty where it is not."""
+    since = one.pending_since
+    return "" if since is None else f"{dt.datetime.fromtimestamp(since, dt.UTC):%H:%M:%S}"

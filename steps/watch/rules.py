@@ -107,10 +107,15 @@ def _too_short(watched: Watched, ended: Ended) -> tuple[str, str] | None:
     return None
 
 
+def limit_words(limit: float | None) -> str:
+    """Return a limit as people read it; empty where there is none."""
+    return "" if limit is None else f"{limit:.2%}"
+
+
 def _fired(watched: Watched) -> str:
     state = watched.state
     since, fired = state.pending_since or 0.0, state.fired_at or 0.0
-    limit = "" if watched.limit is None else f" (limit {watched.limit:.2%})"
+    limit = "" if watched.limit is None else f" (limit {limit_words(watched.limit)})"
     return (
         f"{watched.last}{limit}, bad since {_clock_time(since)} UTC ({watched.first_bad}), "
         f"{age(fired - since)} without a break; {age(watched.clock.for_seconds)} ask for a rollback"

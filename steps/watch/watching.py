@@ -13,10 +13,11 @@ import math
 import pathlib
 import time
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 from gates.decide.trigger import Clock, State, step
 from probes.observation import pause
-from reports.events import WAITING, event_of
+from reports.events import EVALUATED, WAITING, WATCH_BEGAN, event_of
 from settings.triggers import Trigger
 from steps.kit.asked import Asked
 from steps.kit.platform import NotDescribedError
@@ -26,7 +27,6 @@ from steps.watch import rules
 from steps.watch.asking import Condition, Seen, conditions
 from steps.watch.confounders import Confounders
 
-EVENT, BEGAN = "evaluated", "watch_began"
 SHORTEST_EVERY_SECONDS = 1.0
 LEAST_GAP = 3
 """Evaluations: one alone is missed easily."""
@@ -103,18 +103,20 @@ class Track:
         )
 
     @property
-    def pending_share(self) -> float:
-        """Return how much of `for` has passed since the condition began to hold, at most 1."""
-        state = self.state
-        if state.pending_since is None or state.at is None:
-            return 0.0
-        return min(1.0, (state.at - state.pending_since) / max(self.clock.for_seconds, 1e-9))
+    def described(self) -> dict[str, Any]:
+        """Return what a view of the watch says of it before its first evaluation."""
+        names = ("check", "region", "subject")
+        limit = rules.limit_words(self.condition.limit)
+        return {
+            **dict(zip(names, self.key, strict=True)),
+            "limit": limit,
+            "for_seconds": self.clock.for_seconds,
+        }
 
     @property
-    def shown(self) -> str:
-        """Return in words how far it is from firing."""
-        check, _, subject = self.key
-        return f"{check} {subject} {self._last}, {self.pending_share:.0%} of its time"
+    def since(self) -> dict[str, float | None]:
+        """Return since when it is pending and when it fired, as its evaluations say."""
+        return {"pending_since": self.state.pending_since, "fired_at": self.state.fired_at}
 
     def _with(self, seen: Iterable[Seen]) -> tuple[Seen, ...]:
         known = {one.at: one for one in self._open} | {one.at: one for one in seen}
@@ -171,7 +173,8 @@ class Watch:
         else:
             watch.wait_until_ready()
         began = {"began": watch._began, "wanted_seconds": watch._wanted}
-        run.events.write(BEGAN, **began, before=watch._confounders.before)
+        watched = [track.described for track in watch._tracks.values()]
+        run.events.write(WATCH_BEGAN, **began, watched=watched, before=watch._confounders.before)
         with concurrent.futures.ThreadPoolExecutor(AT_ONCE) as pool:
             watch.evaluate(pool)  # once at least: what an earlier watch saw is no answer of today
             while watch.goes_on():
@@ -192,10 +195,10 @@ class Watch:
         """Take over what an earlier watch saw, line by line, and when it began."""
         for line in events.read_bytes().splitlines():
             event = event_of(line) or {}
-            if event.get("event") == BEGAN:
+            if event.get("event") == WATCH_BEGAN:
                 self._began, self._wanted = event["began"], event["wanted_seconds"]
                 self._confounders.before.update(event["before"])
-            elif event.get("event") == EVENT:
+            elif event.get("event") == EVALUATED:
                 track = self._tracks.get((event["check"], event["region"], event["subject"]))
                 seen = Seen(**{name: event[name] for name in Seen.__slots__})
                 if track is not None:
@@ -247,20 +250,11 @@ class Watch:
         return max(0, round((track.seen_until - self._began) / self._every))
 
     def _note(self, track: Track, seen: Iterable[Seen]) -> None:
-        """Write each evaluation down before the next is made, and what the screen shows of the newest."""
+        """Write each evaluation down before the next is made."""
         check, region, subject = track.key
         for one in seen:
-            self._run.events.write(
-                EVENT, check=check, region=region, subject=subject, **dataclasses.asdict(one)
-            )
-        self._run.events.write(WAITING, check=check, region=region, awaited=self._progress())
-
-    def _progress(self) -> str:
-        worst = max(
-            self._tracks.values(), key=lambda one: (one.pending_share, one.key), default=None
-        )
-        left = f"{self._done * self._every:.0f} of {self._wanted:.0f} s watched"
-        return left if worst is None or not worst.pending_share else f"{left}, {worst.shown}"
+            known = {**dataclasses.asdict(one), **track.since}
+            self._run.events.write(EVALUATED, check=check, region=region, subject=subject, **known)
 
     def judge(self, asked: Asked) -> None:
         """Judge a check's trigger in each region; raises NotDescribedError where it can't be watched."""

@@ -12,6 +12,7 @@ import pytest
 from gates.decide.outcome import Outcome
 from gates.decide.trigger import Clock
 from probes.observation import Deadline
+from reports.events import EVALUATED, read_lines
 from settings.triggers import TriggersPolicy
 from steps.kit.asked import Asked
 from steps.kit.baseline import SHARED, CannotCollectError
@@ -21,7 +22,7 @@ from steps.kit.request import EVENTS
 from steps.watch import confounders, rules
 from steps.watch.asking import Seen
 from steps.watch.confounders import Confounders
-from steps.watch.watching import EVENT, Track, Watch
+from steps.watch.watching import Track, Watch
 from tests.golden import Said
 from tests.probes.servers import Behaviour, closed_port
 from tests.steps import scenarios
@@ -154,6 +155,11 @@ def test_a_watch_goes_on_where_another_one_was_stopped(tmp_path: pathlib.Path) -
     assert first.ended.by == ""
     assert (watch.ended.wanted_seconds, watch.ended.by) == (9.0, "TRIG-5")
     assert watch.ended.seconds > first.ended.seconds
+    shown = read_lines((tmp_path / EVENTS).read_text().splitlines()).watched
+    assert shown is not None
+    assert [(one.key, one.status) for one in shown.conditions] == [
+        (("TRIG-5", "eu", "api"), "fired")
+    ]
 
 
 def test_a_watch_that_was_killed_between_two_lines_asks_again_what_one_condition_lacks(
@@ -166,7 +172,7 @@ def test_a_watch_that_was_killed_between_two_lines_asks_again_what_one_condition
         with scenarios.a_run(stopped, tmp_path) as run:
             Watch.of(run)
         lines = (tmp_path / EVENTS).read_text().splitlines(keepends=True)
-        of_us = [one for one in lines if EVENT in one and '"us"' in one]
+        of_us = [one for one in lines if EVALUATED in one and '"us"' in one]
         before = tmp_path / "before.jsonl"
         before.write_text("".join(one for one in lines if one not in of_us[1:]))
         (tmp_path / EVENTS).unlink()
