@@ -49,6 +49,7 @@ __all__ = [
     "looks",
     "mail",
     "pagerduty",
+    "pod_logs",
     "postgres",
     "prometheus",
     "redis",
@@ -74,6 +75,7 @@ _PARTS = {
     "jira": "forge.jira",
     "keyboard": "browser.keyboard",
     "looks": "browser.looks",
+    "pod_logs": "kubernetes.logs",
     "redis_keys": "redis.keys",
     "redis_rights": "redis.rights",
     "rows": "postgres.rows",
@@ -113,6 +115,7 @@ if typing.TYPE_CHECKING:
     )
     from probes.browser import axe, keyboard, looks, vitals
     from probes.forge import github, gitlab, jira
+    from probes.kubernetes import logs as pod_logs
     from probes.postgres import backup, dumped, rows, schema, sessions
     from probes.prometheus import alerting
     from probes.redis import keys as redis_keys

@@ -64,6 +64,17 @@ class Answering:
         return {"on call now": self.people}
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class Incidents:
+    """A service's urgent incidents that nobody has resolved; what they are about is not read."""
+
+    open: int
+
+    def facts(self) -> Mapping[str, object]:
+        """Return how many there are; at most a hundred are counted."""
+        return {"open": self.open}
+
+
 def target(url: str, token: SecretStr, ca_file: str | None = None) -> HttpTarget:
     """Return PagerDuty's REST API with the gate's read-only key."""
     headers: dict[str, HeaderValue] = {
@@ -109,6 +120,27 @@ def service(target: HttpTarget, service_id: str, *, deadline: Deadline) -> Obser
     """Read whether a service takes incidents."""
     path = f"/services/{quote(service_id, safe='')}"
     return api.read(target, path, _service, probe="pagerduty", deadline=deadline)
+
+
+def open_incidents(
+    target: HttpTarget, service_id: str, *, deadline: Deadline
+) -> Observation[Incidents]:
+    """Read a service's urgent incidents that are triggered or acknowledged, however old they are."""
+    asked = [("service_ids[]", service_id), ("urgencies[]", "high"), ("date_range", "all")]
+    asked += [("statuses[]", "triggered"), ("statuses[]", "acknowledged"), ("limit", str(_MOST))]
+    path = f"/incidents?{urlencode(asked)}"
+    return api.read(target, path, _incidents, probe="pagerduty", deadline=deadline)
+
+
+def _incidents(body: object) -> Incidents:
+    answer = api.mapping(body, "the answer")
+    found = api.mappings(answer.get("incidents"), "incidents", "an incident")
+    urgent = sum(one.get("status") != "resolved" and one.get("urgency") != "low" for one in found)
+    if answer.get("more") and not urgent:
+        raise api.UnusableAnswerError(
+            "It lists incidents that are not urgent, and not all of them."
+        )
+    return Incidents(urgent)
 
 
 def _shifts(body: object, offset: int) -> Shifts:

@@ -35,6 +35,7 @@ from sandbox.core.platform import Hooks, Platform
 from sandbox.core.readiness import answers_http, together
 from sandbox.core.state import write_private
 from sandbox.systems import standin_servers
+from sandbox.systems.cluster import logs
 from sandbox.systems.cluster import state as cluster
 from sandbox.systems.data import backups, migrations, postgres, redis_server
 from sandbox.systems.delivery import deployment as delivery
@@ -214,6 +215,7 @@ def _same_everywhere() -> dict[str, Any]:
         "cluster": cluster,
         "data": {"LOG": migrations.LOG, "RESTORE_TEST": backups.RESTORE_TEST},
         "flags": feature_flags,
+        "logs": logs,
         "monitoring": monitoring,
         "source": source,
         "receivers": monitoring_servers.RECEIVERS,

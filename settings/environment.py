@@ -20,7 +20,7 @@ from settings.data import Data, Postgres
 from settings.delivery import Aws, EvidenceStore, Frontend, Images, Mobile, Secrets
 from settings.flags import Audit, Flags, Redis
 from settings.load import Load
-from settings.monitoring import FileSystems, Monitoring, Stability
+from settings.monitoring import FileSystems, Logs, Monitoring, Stability
 from settings.network import Certificates, Dns
 from settings.notify import Notify
 from settings.objectives import Metric, Prometheus, Traffic
@@ -166,6 +166,8 @@ class Environment(Section):
     """Without it the checks of alert rules, targets, Alertmanager and dashboards do not apply."""
     stability: Stability | None = None
     """Without it the first hour's utilisation, latencies and business events are not measured."""
+    logs: Logs | None = None
+    """Without it no log is reviewed after the deployment."""
     people: People | None = None
     """Without it the checks of rota, channels and contacts do not apply."""
     status_page: StatusPage | None = None
@@ -308,6 +310,7 @@ _NEEDS = (
     ("secrets", "aws", "secrets is read through the section aws; add it"),
     ("images", "evidence", "images needs the build's evidence; add the section evidence"),
     ("frontend", "evidence", "frontend needs the build's evidence; add the section evidence"),
+    ("logs", "kubernetes", "logs are read through the section kubernetes; add it"),
     ("flags", "redis", "flags needs the section redis, where the flags are; add it"),
 )
 """Sections that stand on another one, and what is said without it."""

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field
 
+from settings.cluster import PodLogs
 from settings.objectives import BoundedLookBack, Metric
 from settings.sections import (
     CheckId,
@@ -26,6 +27,81 @@ from settings.sections import (
 )
 
 _AnHour = Annotated[Seconds, Field(gt=0, le=3600)]
+
+
+class Growth(Section):
+    """How many more there may be than before."""
+
+    ratio: Annotated[float, Field(ge=1.1, le=100, allow_inf_nan=False)]
+    """So many times as many, proved with 95 % confidence, are too many."""
+    tolerated: Annotated[int, Field(ge=0, le=100_000)]
+    """So many an hour are never too many; time_scale shortens the hour."""
+
+
+class Program(Section):
+    """A program by its pods."""
+
+    labels: dict[str, str] = Field(min_length=1)
+    """What its pods have, in `kubernetes.namespace`."""
+    container: Text
+    """Its own container in them."""
+
+
+class Logs(Section):
+    """The logs that are reviewed after a deployment: counted by level, event and signature."""
+
+    app: Program
+    """The API."""
+    audit: Program
+    """What writes the audit log."""
+    security: Program
+    """What watches for attacks."""
+    lines: PodLogs = PodLogs()
+    """How a level is told, in all of them; `tail_lines` is not used."""
+    message_field: Text = "msg"
+    """Of lines that are JSON objects: the field that holds the message."""
+    event_field: Text = "event"
+    """And the one that names what happened."""
+    alerts: tuple[Text, ...] = Field(min_length=1)
+    """Events of the security monitor that are alerts; its lines of an error level are, too."""
+    failed_logins: tuple[Text, ...] = Field(min_length=1)
+    """Events of the security monitor of which each is a failed sign-in."""
+    words: tuple[Annotated[str, Field(pattern=r"^[a-z][a-z_-]{1,40}$")], ...] = ()
+    """Words of error messages, beside everybody's own, that reports may show and errors are told apart by."""
+
+    def _refusals(self) -> Iterator[str]:
+        both = sorted({*self.alerts} & {*self.failed_logins})
+        if both:
+            yield f"“{both[0]}” is an alert and a failed sign-in; each event is one of them"
+        if len({tuple(sorted(one.labels.items())) for one in self.programs.values()}) < len(
+            self.programs
+        ):
+            yield "two programs have the same labels: one of them would be read twice and the other never"
+
+    @property
+    def programs(self) -> dict[str, Program]:
+        """Return them by name."""
+        return {"app": self.app, "audit": self.audit, "security": self.security}
+
+
+_CRITICAL = ("fatal", "critical", "crit", "panic", "alert", "emerg", "severe", "60")
+
+
+class LogsPolicy(Section):
+    """What logs must be to be believed, and when there is more in them than before."""
+
+    covered: Annotated[Seconds, Field(gt=0, le=3600)] = 600.0
+    """So long ago they begin at the latest; time_scale divides it, and the two below."""
+    silent: Annotated[Seconds, Field(gt=0, le=3600)] = 600.0
+    """A program that says nothing for longer is not listened to any more."""
+    max_unreadable: Annotated[Share, Field(le=0.5)] = 0.05
+    """The share of lines whose level nobody knows."""
+    critical: tuple[Text, ...] = Field(min_length=1, default=_CRITICAL)
+    """Levels of which one line is too many, known before or not, in small letters."""
+    known_errors: Growth = Growth(ratio=2.0, tolerated=10)
+    """Of each error that was there before."""
+    failed_logins: Growth = Growth(ratio=3.0, tolerated=20)
+    """More of them are a spike."""
 
 
 class Alertmanager(Section):

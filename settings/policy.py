@@ -17,7 +17,7 @@ from settings.browser import BrowserPolicy
 from settings.data import DataPolicy
 from settings.delivery import ContractPolicy, Invalidation, SecretAge
 from settings.load import LoadPolicy
-from settings.monitoring import MonitoringPolicy, StabilityPolicy, StoragePolicy
+from settings.monitoring import LogsPolicy, MonitoringPolicy, StabilityPolicy, StoragePolicy
 from settings.network import CertificatePolicy, DnsPolicy
 from settings.objectives import MAX_WAIT_SECONDS, Objective
 from settings.people import CalendarPolicy, DeploymentPolicy, PeoplePolicy, SignOffPolicy
@@ -61,6 +61,7 @@ class Policy(Section):
     certificates: CertificatePolicy = CertificatePolicy()
     monitoring: MonitoringPolicy = MonitoringPolicy()
     stability: StabilityPolicy = StabilityPolicy()
+    logs: LogsPolicy = LogsPolicy()
     people: PeoplePolicy = PeoplePolicy()
     calendar: CalendarPolicy = CalendarPolicy()
     source: SourcePolicy = SourcePolicy()

@@ -13,6 +13,7 @@ from steps.flags import reading as flags
 from steps.kit.baseline import SHARED, CannotCollectError, Collector
 from steps.kit.check import CheckBroke
 from steps.kit.platform import NotDescribedError, Platform
+from steps.logs import reading as logs
 from steps.network.reading import certificate_facts, dns_facts
 from steps.objectives import baseline as baseline_metrics
 from steps.stability import reading as stability
@@ -30,6 +31,7 @@ COLLECTORS: Sequence[Collector] = (
     Collector("certificates", certificate_facts, "certificates"),
     Collector("DNS records", dns_facts, "dns"),
     Collector("feature flags", flags.snapshot, "flags"),
+    Collector(logs.BEFORE, logs.before, "logs"),
     Collector("sessions and calls", baseline_metrics.in_use, "prometheus"),
     Collector(stability.COLLECTOR, stability.collect, "stability"),
 )

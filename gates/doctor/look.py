@@ -40,6 +40,7 @@ from steps.flags.doctor import examine_audit, examine_redis
 from steps.kit.findings import Finding, Level, Subject, System
 from steps.kit.platform import Platform
 from steps.kit.request import EVENTS, regions_of, release_of
+from steps.logs.doctor import examine_logs
 from steps.monitoring.doctor import examine_monitoring
 from steps.network.doctor import examine_certificates, examine_dns
 from steps.objectives.doctor import examine_overlaps, examine_prometheus
@@ -157,6 +158,7 @@ def _looks(subject: Subject, now: dt.datetime) -> Iterator[Look]:
         yield examine_prometheus, (region, settings.prometheus)
         yield examine_synthetic, (region, settings.synthetic)
         yield examine_kubernetes, (region, settings.kubernetes)
+        yield examine_logs, (region, settings.logs)
         yield examine_certificates, (region, settings.certificates)
         yield examine_fhir, (region, settings.fhir)
     yield examine_overlaps, ()

@@ -39,7 +39,7 @@ _BAD_REQUEST: Final = 400
 _CALLS_AT_ONCE: Final = 8
 
 # A kubelet sends 200 before it looks: what it says then of a log that is gone is the only line.
-_REFUSAL: Final = re.compile(
+REFUSAL: Final = re.compile(
     rb"(unable to retrieve container logs for|failed to (try resolving symlinks in path|open log file|"
     rb"get container status)) [^\n]*\n?"
 )
@@ -80,10 +80,10 @@ def workload(
     def ask(opened: Session) -> Workload:
         # Pods come first: what made them was there before, so that none seems to be nobody's.
         path = path_of("v1", namespace, "pods")
-        pods = opened.listed(models.Pod, path, _selector(labels))
+        pods = opened.listed(models.Pod, path, selector_of(labels))
         return _owned(opened, namespace, labels, pods, version_label)
 
-    return _observe(target, f"deployments and pods of {namespace}", deadline, ask)
+    return observe(target, f"deployments and pods of {namespace}", deadline, ask)
 
 
 def traffic(
@@ -105,7 +105,7 @@ def traffic(
             publishes_unready=bool(found and found.publishes_unready),
         )
 
-    return _observe(target, f"service {namespace}/{service}", deadline, ask)
+    return observe(target, f"service {namespace}/{service}", deadline, ask)
 
 
 def _owned(
@@ -119,7 +119,7 @@ def _owned(
 
     def listed(resource: str) -> list[models.Deployment]:
         path = path_of("apps/v1", namespace, resource)
-        return opened.listed(models.Deployment, path, _selector(labels))
+        return opened.listed(models.Deployment, path, selector_of(labels))
 
     sets = listed("replicasets")
     runs = tuple(
@@ -141,7 +141,7 @@ def config_map(
             return ConfigMap(found=False, data={}, changed_at=None)
         return reading.config_map(found)
 
-    return _observe(target, f"configmap {namespace}/{name}", deadline, ask)
+    return observe(target, f"configmap {namespace}/{name}", deadline, ask)
 
 
 def health(
@@ -177,7 +177,7 @@ def health(
         beside = [one for one in pods if one.metadata.namespace == app.namespace]
         return _with_placed(found, like, nodes, filter(reading.holds_room, beside), app.most_pods)
 
-    return _observe(target, "nodes and the pods of all namespaces", deadline, ask)
+    return observe(target, "nodes and the pods of all namespaces", deadline, ask)
 
 
 def _pods_of(opened: Session, app: App, pods: Iterable[models.Pod]) -> list[models.Pod]:
@@ -218,7 +218,7 @@ def log_levels(
             return _log(opened, namespace, pod, container, rules.tail_lines)
 
         names = [pod for pod, _ in pods]
-        logs = dict(zip(names, _at_once(read_log, pods), strict=True))
+        logs = dict(zip(names, at_once(read_log, pods), strict=True))
         read = {pod: log for pod, log in logs.items() if log is not None}
         lines = [line for log in read.values() for line in _lines(log)]
         levels = collections.Counter(filter(None, (error_level(line, rules) for line in lines)))
@@ -234,7 +234,7 @@ def log_levels(
             unlevelled=told.count(False),
         )
 
-    return _observe(target, f"logs of {len(pods)} containers of {namespace}", deadline, ask)
+    return observe(target, f"logs of {len(pods)} containers of {namespace}", deadline, ask)
 
 
 def _lines(log: bytes) -> Iterator[str]:
@@ -284,10 +284,10 @@ def excess_rights(
         def allowed(*asked: str) -> str:
             return _allowed(opened, namespace, *asked)
 
-        asked = filter(None, _at_once(allowed, kubernetes_client.EXAMPLES))
+        asked = filter(None, at_once(allowed, kubernetes_client.EXAMPLES))
         return Rights(tuple(dict.fromkeys([*found, *asked])), complete)
 
-    return _observe(target, f"rights in {namespace}", deadline, ask)
+    return observe(target, f"rights in {namespace}", deadline, ask)
 
 
 def _rules(opened: Session, namespace: str) -> kubernetes_client.Rules:
@@ -296,7 +296,7 @@ def _rules(opened: Session, namespace: str) -> kubernetes_client.Rules:
     return opened.made(kubernetes_client.RulesReview, "SelfSubjectRulesReview", spec).status
 
 
-def _at_once(call: Callable[..., T], arguments: Iterable[Sequence[str]]) -> list[T]:
+def at_once(call: Callable[..., T], arguments: Iterable[Sequence[object]]) -> list[T]:
     """Return what several calls bring: one after the other they take too long where a cluster is far away."""
     with concurrent.futures.ThreadPoolExecutor(_CALLS_AT_ONCE) as pool:
         return list(pool.map(lambda one: call(*one), arguments))
@@ -347,14 +347,14 @@ def _log(opened: Session, namespace: str, pod: str, container: str, tail: int) -
         if exc.status in (_BAD_REQUEST, 404):
             return None
         raise
-    return None if _REFUSAL.fullmatch(log) else log
+    return None if REFUSAL.fullmatch(log) else log
 
 
-def _selector(labels: Mapping[str, str]) -> str:
+def selector_of(labels: Mapping[str, str]) -> str:
     return ",".join(f"{name}={value}" for name, value in labels.items())
 
 
-def _observe(
+def observe(
     target: KubernetesTarget, what: str, deadline: Deadline, ask: Callable[[Session], V]
 ) -> Observation[V]:
     def explain(exc: Exception) -> Failure | None:

@@ -238,6 +238,8 @@ class Terminated(Model):
 
     exit_code: StrictInt
     reason: str = ""
+    started_at: dt.datetime | None = None
+    finished_at: dt.datetime | None = None
 
 
 class Container(Model):

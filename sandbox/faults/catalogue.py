@@ -30,7 +30,7 @@ class Fault(BaseModel):
 
     gate: str = Field(
         default="post-deploy",
-        pattern=r"^(post-deploy(-1h)?|pre-deploy|phase-[1-7]|rollback-plan|watch)$",
+        pattern=r"^(post-deploy(-1h|-24h)?|pre-deploy|phase-[1-7]|rollback-plan|watch)$",
     )
     """Whose checks the lists mean: the gate that is run while the fault holds."""
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9.-]*$")
@@ -55,6 +55,7 @@ GATES = (
     *(f"phase-{number}" for number in range(1, 8)),
     "post-deploy",
     "post-deploy-1h",
+    "post-deploy-24h",
     "watch",
     "rollback-plan",
 )

@@ -218,8 +218,8 @@ class Walk:
 
 def _command(gate: str) -> tuple[str, ...]:
     """Return how a gate of the catalogue is asked."""
-    if gate == "post-deploy-1h":
-        return ("post-deploy", "--window", "1h")
+    if gate.startswith("post-deploy-"):
+        return ("post-deploy", "--window", gate.removeprefix("post-deploy-"))
     if gate == "watch":
         return (gate, "--for", "30s")
     of_two_words = gate.startswith(("phase-", "rollback-"))

@@ -66,6 +66,21 @@ def every_role_has_a_person(asked: Asked, people: People) -> None:
     asked.judge(*(rules.reachable(role, people.contacts.get(role)) for role in people.roles))
 
 
+@then("no incident that calls somebody is open at the platform's services")
+def no_open_incident(asked: Asked, people: People) -> None:
+    target, call = watchers.pagerduty(asked.platform), asked.platform.call_deadline
+
+    def judge(service: str) -> None:
+        # The service first: of one that there is not, PagerDuty lists no incident either.
+        ask = partial(probes.pagerduty.service, target, service, deadline=call())
+        status = asked.read(f"service {service}", ask, _pagerduty_error).status
+        ask_open = partial(probes.pagerduty.open_incidents, target, service, deadline=call())
+        found = asked.read(f"incidents of {service}", ask_open, _pagerduty_error)
+        asked.judge(rules.no_incident(service, status, found.open))
+
+    asked.each(people.pagerduty.services, judge)
+
+
 def _pagerduty_error(_: str, failure: Failure) -> Judgement:
     return instrument_error("PagerDuty", failure)
 

@@ -10,7 +10,7 @@ import probes
 from gates.decide.judgement import Judgement
 from gates.decide.windows import Span, moment
 from settings.people import CalendarPolicy, Contact, DeploymentWindow
-from steps.kit.expect import age, expect
+from steps.kit.expect import age, expect, measured
 
 _PLACEHOLDER = re.compile(
     r"\b(TBD|TBA|EDIT-ME|X{2,})\b|\?{2,}|^TODO\b|^(N/?A|NONE|X|[-.?])$", re.IGNORECASE
@@ -175,3 +175,12 @@ def believed(
     sentence = f"{subject} {' and '.join(wrong) or kept}"
     clears = "a calendar that somebody keeps, with the entries of the year ahead"
     return expect(None if wrong else True, subject, sentence, clears, rule="calendar")
+
+
+def no_incident(service: str, status: str, urgent: int) -> Judgement:
+    """Judge that no urgent incident of a service is open; one that takes none shows nothing (H24-2)."""
+    subject, on = f"incidents of {service}", status not in ("maintenance", "disabled")
+    off = "" if on else f"; it is {status}, so none would be opened"
+    sentence = f"{subject}: {urgent or 'no'} urgent one{'s' * (urgent > 1)} open{off}"
+    good, figures = False if urgent else on or None, measured("incidents", urgent, 0, "incidents")
+    return expect(good, subject, sentence, "every incident resolved", **figures)

@@ -70,7 +70,9 @@ CAN_BE_RED: dict[str, str] = {
         BrowserPolicy.layout_shift BrowserPolicy.long_task BrowserPolicy.step_within
         BrowserPolicy.walk_within DeploymentPolicy.rollback DeploymentPolicy.validation DnsPolicy.min_ttl
         GeneratorLimits.clock_skew GeneratorLimits.lag_p99 GeneratorLimits.late
-        GeneratorLimits.throttled_periods Mailed.within Objective.look_back PlannedPhase.planned
+        GeneratorLimits.throttled_periods Growth.ratio Growth.tolerated LogsPolicy.covered
+        LogsPolicy.max_unreadable LogsPolicy.silent Mailed.within Objective.look_back
+        PlannedPhase.planned
         RestoreTestPolicy.max_age RestoreTestPolicy.max_age_day_before RollbackLimit.sustained
         RollbackPolicy.backup_max_age RollbackPolicy.slower_by RollbackPolicy.takes
         StabilityPolicy.longest_query StabilityPolicy.look_back

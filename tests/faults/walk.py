@@ -18,6 +18,8 @@ from tests.gates.process.gates import Gate
 from tests.sandbox.platforms import Sandbox
 
 ROWS = load_catalogue()
+ADDS = {"post-deploy-1h": "15m", "post-deploy-24h": "1h"}
+"""What each of these windows is longer than."""
 
 
 @dataclasses.dataclass(slots=True)
@@ -53,12 +55,12 @@ class Walk:
         return found(read, checks), folded(read, checks, scope.stages), said(read)
 
     def scope(self, gate: str) -> Scope:
-        """Return what a gate asks now; of the first hour what it adds to the first minutes."""
+        """Return what a gate asks now; of the first hour and day what each adds to the time before."""
         switched = self.platform.environment().traffic.switched_at is not None
         asked = question_of(gate).scope(ROWS, switched=switched)
-        if gate != "post-deploy-1h":
+        if gate not in ADDS:
             return asked
-        before = {row.id for row in PostDeploy("15m").scope(ROWS, switched=switched).rows}
+        before = {row.id for row in PostDeploy(ADDS[gate]).scope(ROWS, switched=switched).rows}
         added = [row for row in asked.rows if row.id not in before]
         return dataclasses.replace(asked, rows=tuple(added))
 
@@ -67,8 +69,8 @@ def question_of(gate: str) -> Question:
     """Return the gate behind its name in the catalogue of faults."""
     if gate == "pre-deploy":
         return PreDeploy("T-2h")
-    if gate == "post-deploy-1h":
-        return PostDeploy("1h")
+    if gate in ADDS:
+        return PostDeploy(gate.removeprefix("post-deploy-"))
     if gate == "rollback-plan":
         return RollbackPlan()
     return Phase.parse(gate.removeprefix("phase-"))

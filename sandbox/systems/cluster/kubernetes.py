@@ -20,6 +20,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response, Strea
 from sandbox.core.standins import Facts, Handler
 from sandbox.systems.cluster.controller import Cluster
 from sandbox.systems.cluster.lists import BusyError, StatusError, page, selected
+from sandbox.systems.cluster.logs import log
 from sandbox.systems.cluster.objects import Objects
 from sandbox.systems.cluster.rbac import Attributes, Rbac
 from sandbox.systems.cluster.shown import shape
@@ -88,9 +89,6 @@ _PATHS = (
     "/{resource}",
 )
 _WATCH_SECONDS = 0.1
-_INFO = json.dumps({"level": "info", "msg": "request handled", "status": 200})
-_ERROR = json.dumps({"level": "error", "msg": "lookup failed", "patient": "Jane Doe"})
-_FATAL = json.dumps({"level": "fatal", "msg": "cannot start"})
 
 
 class _Kubernetes(Facts[ClusterState]):
@@ -286,23 +284,17 @@ class _Kubernetes(Facts[ClusterState]):
         return JSONResponse(found)
 
     def _log(self, request: Request, pod: dict[str, Any]) -> Response:
-        container = request.query_params.get("container") or CONTAINER
-        if container != CONTAINER:
+        statuses = pod["status"].get("containerStatuses")
+        own = statuses[0]["name"] if statuses else CONTAINER
+        container = request.query_params.get("container") or own
+        if container != own:
             name = pod["metadata"]["name"]
             raise StatusError(400, f"container {container} is not valid for pod {name}")
-        statuses = pod["status"].get("containerStatuses")
         reason = statuses[0]["state"].get("waiting", {}).get("reason") if statuses else "Pending"
         if reason not in (None, "CrashLoopBackOff"):
             raise StatusError(400, f'container "api" in pod is waiting to start: {reason}')
-        newest = self.cluster.newest()
-        troubled = pod["metadata"]["labels"].get("version") == f"v{newest}"
-        lines = [_INFO] * 20
-        if reason == "CrashLoopBackOff":
-            lines += [_FATAL]
-        if troubled:
-            lines += [_ERROR] * self.now.error_lines
-        tail = int(request.query_params.get("tailLines") or len(lines))
-        return PlainTextResponse("".join(f"{line}\n" for line in lines[-tail:]))
+        text = log(pod, self.now, self.cluster.newest(), request.query_params)
+        return PlainTextResponse(text)
 
 
 def make_app(admin_token: SecretStr, settings: Mapping[str, Any]) -> Starlette:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from sandbox.systems.cluster.controller import NODES, Cluster
+from sandbox.systems.cluster.logs import AUDIT, SECURITY
 from sandbox.systems.cluster.shown import (
     Json,
     ShownPods,
@@ -210,6 +211,10 @@ class Objects:
             _other_pod(name, SYSTEM_NAMESPACE, NODES[number % 3], "100m")
             for number, name in enumerate(system)
         ]
+        others += [
+            _other_pod(f"{name}-6d9f7c5b84-x2k7p", NAMESPACE, NODES[number], "100m", name)
+            for number, name in enumerate((AUDIT, SECURITY))
+        ]
         if state.system_pod_down:
             set_condition(others[1], "Ready", {"status": "False", "reason": "ContainersNotReady"})
         if state.nodes_full:
@@ -265,8 +270,9 @@ def _taint(key: str, effect: str, now: float) -> Json:
     return {"key": f"node.kubernetes.io/{key}", "effect": effect, "timeAdded": moment(now)}
 
 
-def _other_pod(name: str, namespace: str, node: str, cpu: str) -> Json:
+def _other_pod(name: str, namespace: str, node: str, cpu: str, program: str = "") -> Json:
     pod = shape("other_pod")
+    pod["metadata"]["labels"] |= {"app": program} if program else {}
     pod["metadata"] |= {"name": name, "namespace": namespace, "uid": f"pod-{name}"}
     pod["spec"]["nodeName"] = node
     (container,), (status,) = pod["spec"]["containers"], pod["status"]["containerStatuses"]

@@ -80,6 +80,20 @@ class ClusterState(State):
     """The pods are older than the configuration."""
     restarts: int = 0
     error_lines: int = 0
+    logged_app: dict[str, int] = Field(default={})
+    """Lines that each pod of the app has logged just now, and how many of each."""
+    logged_audit: dict[str, int] = Field(default={})
+    """And the audit service's."""
+    logged_security: dict[str, int] = Field(default={})
+    """And the security monitor's."""
+    failed_logins: int = 3
+    """Of which the security monitor has told within the hour."""
+    silent_logs: tuple[str, ...] = ()
+    """Programs that have stopped logging some time ago."""
+    rotated_logs: tuple[str, ...] = ()
+    """Programs whose logs were rotated just now."""
+    flooded_logs: tuple[str, ...] = ()
+    """Programs that have logged more than anybody reads."""
     node_not_ready: bool = False
     """The kubelet of the last node has stopped reporting."""
     disk_pressure: bool = False

@@ -33,6 +33,8 @@ class PagerDutyState(State):
     """Whether the services' escalation policy has somebody on call now."""
     page: int = 100
     """The most entries of one answer."""
+    incidents: tuple[dict[str, str], ...] = ()
+    """Status and urgency of each; `service` where it is another one's."""
 
 
 def pagerduty(admin_token: SecretStr, settings: Mapping[str, Any]) -> Starlette:
@@ -62,8 +64,24 @@ def pagerduty(admin_token: SecretStr, settings: Mapping[str, Any]) -> Starlette:
         found = {"id": name, "type": "service", "status": status, "escalation_policy": policy}
         return {"service": found}
 
+    async def incidents(request: Request) -> Any:
+        asked = request.query_params
+        found = [
+            {"id": f"Q{number}", "type": "incident", **one}
+            for number, one in enumerate(facts.now.incidents)
+            if one["status"] in asked.getlist("statuses[]")
+            and one["urgency"] in asked.getlist("urgencies[]")
+            and one.get("service", "PLATFORM") in asked.getlist("service_ids[]")
+        ]
+        return {"incidents": found, "limit": 100, "offset": 0, "more": False}
+
     login = Login(f"Token token={settings['token']}", _REFUSED)
-    return facts.app({"GET /oncalls": on_calls, "GET /services/{service}": service}, login)
+    asked = {
+        "GET /oncalls": on_calls,
+        "GET /services/{service}": service,
+        "GET /incidents": incidents,
+    }
+    return facts.app(asked, login)
 
 
 def _rota_page(shifts: list[dict[str, Any]], offset: int, most: int) -> dict[str, Any]:
