@@ -215,3 +215,26 @@ def test_a_damaged_history_is_an_error_and_no_finding_about_time(tmp_path: pathl
     check = checked(platform)
     assert {check.outcome(region) for region in REGIONS} == {Outcome.ERROR}
     assert "does not match its digest" in check.noted()["eu"].judgements[0].sentence
+
+
+OPEN = {"status": "triggered", "urgency": "high"}
+INCIDENTS: dict[str, tuple[dict[str, Any], Outcome]] = {
+    "none": ({}, Outcome.PASS),
+    "an urgent one is triggered": ({"incidents": [OPEN]}, Outcome.FAIL),
+    "somebody has acknowledged it": (
+        {"incidents": [{**OPEN, "status": "acknowledged"}]},
+        Outcome.FAIL,
+    ),
+    "one that is not urgent": ({"incidents": [{**OPEN, "urgency": "low"}]}, Outcome.PASS),
+    "one of another service": ({"incidents": [{**OPEN, "service": "OTHER"}]}, Outcome.PASS),
+    "a service in maintenance": ({"services": {"PLATFORM": "maintenance"}}, Outcome.INCONCLUSIVE),
+    "no such service": ({"services": {}}, Outcome.ERROR),
+}
+
+
+@cases("bent outcome", INCIDENTS)
+def test_an_urgent_incident_that_is_open_is_seen(
+    scene: Scene, bent: dict[str, Any], outcome: Outcome
+) -> None:
+    scene.rota.bend(**bent)
+    assert scene.ask("H24-2").outcome("eu") is outcome
