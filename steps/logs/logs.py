@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
 
 from pytest_bdd import parsers
 
@@ -17,10 +16,11 @@ from steps.kit.run import Run
 from steps.kit.sentence import then, when
 from steps.logs import rules
 from steps.logs.reading import BEFORE, Reading
+from steps.stability.rules import Was
 
 _SECONDS = {"hour": 3600.0, "day": 86_400.0}
 _NAMES = {"app": "the app", "audit": "the audit service", "security": "the security monitor"}
-Judge = Callable[[str, Log, Mapping[str, Any] | None], Iterator[Judgement]]
+Judge = Callable[[str, Log, Was | None], Iterator[Judgement]]
 
 
 @when(parsers.parse("the logs of the last {span} are read in every region"), target_fixture="logs")
@@ -56,18 +56,18 @@ def no_spike(asked: Asked, logs: Reading) -> None:
     def count(events: Mapping[str, int]) -> int:
         return sum(events.get(one, 0) for one in logs.section.failed_logins)
 
-    def judge(subject: str, log: Log, before: Mapping[str, Any] | None) -> Iterator[Judgement]:
+    def judge(subject: str, log: Log, before: Was | None) -> Iterator[Judgement]:
         if before is not None:
-            now = rules.Rate(count(log.counts.events), logs.period().hours(log))
-            was = rules.Rate(count(before["events"]), before["hours"])
+            was = rules.counted_before(before, count(before.facts["events"]))
+            now, seconds = count(log.counts.events), logs.period().seconds(log)
             growth = asked.platform.policy.logs.failed_logins
-            yield rules.grown(f"{subject}, failed logins", now, was, growth)
+            yield rules.grown(f"{subject}, failed logins", now, was, growth, seconds)
 
     _each(asked, logs, "security", judge)
 
 
 def _errors(logs: Reading) -> Judge:
-    def judge(subject: str, log: Log, before: Mapping[str, Any] | None) -> Iterator[Judgement]:
+    def judge(subject: str, log: Log, before: Was | None) -> Iterator[Judgement]:
         yield from rules.errors(subject, log, before, logs.platform.policy.logs, logs.period())
 
     return judge
@@ -86,6 +86,7 @@ def _each(asked: Asked, logs: Reading, program: str, judge: Judge) -> None:
             names = [one.name for one in look.pods(look.release)]
             here.judge(rules.of_the_release(subject, names, log))
         earlier = known.get(here.region)
-        here.judge(*judge(subject, log, None if earlier is None else earlier.facts[program]))
+        was = Was(earlier.facts[program], earlier.baseline) if earlier is not None else None
+        here.judge(*judge(subject, log, was))
 
     logs.clusters.in_each_region(asked, measure)

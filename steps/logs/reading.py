@@ -82,8 +82,7 @@ def _facts(reading: Reading, region: str, program: str) -> dict[str, Any]:
             f"the log of {program} in {region}: {failure.kind.value}. {failure.detail}"
         )
     return {
-        "hours": reading.period().hours(log),
-        "lines": log.counts.lines,
+        "seconds": reading.period().seconds(log),
         "errors": dict(log.counts.errors),
         "events": dict(log.counts.events),
     }

@@ -1,7 +1,7 @@
 """What logs are to show after a release: nothing critical, no new error, no alert, no spike, and all of it.
 
-Source: the runbook's "Log Review Checklist" (XV-LOG-1 to 4) and "Day-After Review" (H24-4, H24-5). A growth
-is proved by the exact test of two Poisson rates: of all events before and after, the share of those after.
+Source: the runbook's "Log Review Checklist" (XV-LOG-1 to 4) and "Day-After Review" (H24-4, H24-5). Whether
+something grew is proved as every rate is that is held against the baseline (steps/stability/rules.py).
 """
 
 from __future__ import annotations
@@ -9,13 +9,12 @@ from __future__ import annotations
 import dataclasses
 import datetime as dt
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
 
-from gates.decide.counting.statistics import lower_bound, upper_bound
 from gates.decide.judgement import Judgement
 from probes.log_lines import Log, is_telling
 from settings.monitoring import Growth, LogsPolicy
 from steps.kit.expect import age, expect, measured
+from steps.stability.rules import Counted, Was, rate_not_risen
 
 _MOST_SHOWN = 5
 WHOLE = "whole"
@@ -29,20 +28,9 @@ class Period:
     now: dt.datetime
     scale: float = 1.0
 
-    def hours(self, log: Log) -> float:
-        """Return how long a log was read for, in hours of the policy."""
-        return max(0.0, (self.now - log.since).total_seconds()) * self.scale / 3600.0
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Rate:
-    """Events in a time."""
-
-    events: float
-    hours: float
-
-    def __str__(self) -> str:
-        return f"{self.events:g} in {age(self.hours * 3600)}"
+    def seconds(self, log: Log) -> float:
+        """Return how long a log was read for, in seconds of the policy."""
+        return max(0.0, (self.now - log.since).total_seconds()) * self.scale
 
 
 def whole(subject: str, log: Log, policy: LogsPolicy, period: Period) -> Judgement:
@@ -50,8 +38,8 @@ def whole(subject: str, log: Log, policy: LogsPolicy, period: Period) -> Judgeme
     counts, problems = log.counts, list(log.lacking[:_MOST_SHOWN])
     if not counts.lines:
         problems.append("it has no line, which shows nothing")
-    if period.hours(log) * 3600 < policy.covered:
-        covered = age(period.hours(log) * 3600)
+    if period.seconds(log) < policy.covered:
+        covered = age(period.seconds(log))
         problems.append(f"it begins {covered} ago, and {age(policy.covered)} are wanted")
     if log.newest is not None:
         silent = (period.now - log.newest).total_seconds() * period.scale
@@ -78,10 +66,10 @@ def of_the_release(subject: str, pods: Sequence[str], log: Log) -> Judgement:
 
 
 def errors(
-    subject: str, log: Log, before: Mapping[str, Any] | None, policy: LogsPolicy, period: Period
+    subject: str, log: Log, before: Was | None, policy: LogsPolicy, period: Period
 ) -> Iterator[Judgement]:
     """Judge that no error is critical, new, or more frequent; `before` is None where nobody knows."""
-    found, known = log.counts.errors, (before or {}).get("errors", {})
+    found, known = log.counts.errors, before.facts["errors"] if before else {}
     levels = {level: n for level, n in log.counts.by_level.items() if level in policy.critical}
     lines = ", ".join(f"{count} {level}" for level, count in sorted(levels.items()))
     sentence = f"{subject}: {lines or 'no line'} of a critical level"
@@ -93,13 +81,20 @@ def errors(
             f"{subject}: {_shown(new) if new else 'no error'} that the baseline does not have"
         )
         figures = measured("new errors", sum(new.values()), 0, "lines")
-        yield expect(
-            not new, subject, sentence, "an error that was there before, or none", **figures
-        )
+        clears = "an error that was there before, or none"
+        yield expect(not new, subject, sentence, clears, **figures)
+    if before is None:
+        return
     for one in sorted(found.keys() - new.keys()):
-        was = Rate(known[one], (before or {})["hours"])
-        now = Rate(found[one], period.hours(log))
-        yield grown(f"{subject}, “{one}”", now, was, policy.known_errors)
+        was = counted_before(before, known[one])
+        title, seconds = f"{subject}, “{one}”", period.seconds(log)
+        yield grown(title, found[one], was, policy.known_errors, seconds)
+
+
+def counted_before(before: Was, events: float) -> Was:
+    """Return what the baseline has of some events of a log."""
+    facts = {"events": events, "failed": 0.0, "seconds": before.facts["seconds"]}
+    return dataclasses.replace(before, facts=facts)
 
 
 def _shown(counts: Mapping[str, int]) -> str:
@@ -118,28 +113,7 @@ def alerts(subject: str, log: Log, names: Sequence[str]) -> Judgement:
     return expect(not found, subject, sentence, clears, **figures)
 
 
-def grown(subject: str, now: Rate, before: Rate, growth: Growth) -> Judgement:
+def grown(subject: str, events: float, before: Was, growth: Growth, seconds: float) -> Judgement:
     """Judge that there are not `ratio` times as many events as before; a few are never too many."""
-    good, allowed = _not_grown(now, before, growth), f"{growth.ratio:g} times as many"
-    said = {
-        True: f"not {allowed}",
-        False: f"more than {allowed}",
-        None: f"nobody can tell whether {allowed}",
-    }
-    sentence = f"{subject}: {now}, before {before}: {said[good]}"
-    figures = measured("grown", now.events, unit="lines")
-    data = {"hours": now.hours, "before": before.events, "before_hours": before.hours}
-    clears = f"at most {growth.tolerated} an hour, or as many as before"
-    return expect(good, subject, sentence, clears, **figures, data=data)
-
-
-def _not_grown(now: Rate, before: Rate, growth: Growth) -> bool | None:
-    if now.events <= growth.tolerated * now.hours:
-        return True
-    if before.hours <= 0 or now.hours <= 0:
-        return None
-    total = now.events + before.events
-    limit = growth.ratio * now.hours / (growth.ratio * now.hours + before.hours)
-    if upper_bound(now.events, total) <= limit:
-        return True
-    return False if lower_bound(now.events, total) > limit else None
+    few = growth.tolerated * seconds / 3600
+    return rate_not_risen(subject, Counted(events, 0.0, seconds), before, growth.ratio, few)
