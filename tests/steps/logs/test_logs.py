@@ -13,11 +13,12 @@ from gates.decide.outcome import Outcome
 from probes.observation import utc_now
 from sandbox.systems.cluster import logs
 from sandbox.systems.cluster.state import APP, CONTAINER
+from steps.cluster.clusters import Clusters
 from steps.kit import baseline
 from steps.kit.platform import Platform
 from steps.logs.reading import BEFORE, before
 from tests.probes.cluster_server import ClusterServer
-from tests.probes.servers import closed_port
+from tests.probes.servers import closed_port, wait_until
 from tests.steps.cluster_platform import LIVE, NORMAL, a_cluster_platform
 from tests.steps.platforms import ruled
 from tests.steps.scenarios import judged, wrong
@@ -45,6 +46,13 @@ def a_platform_with_logs(folder: pathlib.Path, server: str) -> Platform:
     return ruled(a_cluster_platform(folder, server, sections=sections), "logs", covered=0.0)
 
 
+def runs(platform: Platform, version: str) -> bool:
+    """Tell whether three pods of a version alone are ready."""
+    look = Clusters(platform).look("eu").value
+    pods = [] if look is None else [pod for pod in look.own_pods if not pod.deleting]
+    return len(pods) == 3 and all(pod.ready and pod.version == version for pod in pods)
+
+
 def keep(platform: Platform) -> None:
     record = {
         "schema": 1,
@@ -65,10 +73,13 @@ def ask(tmp_path: pathlib.Path, cluster: ClusterServer) -> Ask:
     def asked(
         bent: Mapping[str, Any] | None = None, *, server: str = cluster.url
     ) -> dict[str, str]:
+        sound = a_platform_with_logs(tmp_path, cluster.url)
         cluster.tell(**LIVE)
         cluster.bend(logged_app={KNOWN: 40})
-        keep(a_platform_with_logs(tmp_path, cluster.url))
+        wait_until(lambda: runs(sound, "v1.1.0"), "the version before runs")
+        keep(sound)
         cluster.tell(**NORMAL)
+        wait_until(lambda: runs(sound, "v1.2.0"), "the release runs")
         cluster.bend(**(bent or {}))
         platform = a_platform_with_logs(tmp_path, server)
         checks = {check: judged(check, platform) for check in CHECKS}
@@ -141,4 +152,5 @@ def test_without_a_baseline_nothing_is_known_from_before(
 ) -> None:
     cluster.tell(**NORMAL)
     platform = a_platform_with_logs(tmp_path, cluster.url)
+    wait_until(lambda: runs(platform, "v1.2.0"), "the release runs")
     assert {judged(one, platform).outcome("eu") for one in CHECKS} == {Outcome.INCONCLUSIVE}
