@@ -63,6 +63,7 @@ __all__ = [
     "statuspage",
     "tls",
     "vitals",
+    "zendesk",
 ]
 
 _PARTS = {
@@ -82,6 +83,7 @@ _PARTS = {
     "schema": "postgres.schema",
     "sessions": "postgres.sessions",
     "vitals": "browser.vitals",
+    "zendesk": "forge.zendesk",
 }
 """Questions that lie in the folder of their system."""
 _NEEDS = dict.fromkeys(("axe", "browser", "keyboard", "looks", "vitals"), "browser")
@@ -114,7 +116,7 @@ if typing.TYPE_CHECKING:
         tls,
     )
     from probes.browser import axe, keyboard, looks, vitals
-    from probes.forge import github, gitlab, jira
+    from probes.forge import github, gitlab, jira, zendesk
     from probes.kubernetes import logs as pod_logs
     from probes.postgres import backup, dumped, rows, schema, sessions
     from probes.prometheus import alerting

@@ -63,6 +63,15 @@ class Postgres(Section):
     """Where a booking must arrive."""
 
 
+class Frozen(Section):
+    """What of a table's rows never changes once it is written: a sample of them has a checksum."""
+
+    columns: tuple[ColumnName, ...] = Field(min_length=1)
+    """Those that never change; the gate's login must read them, so none about a patient's person."""
+    written: ColumnName
+    """The column that says when a row was written."""
+
+
 class Table(Section):
     """A table that must be there."""
 
@@ -75,6 +84,8 @@ class Table(Section):
     """A column that the gate's login may read; counting needs one."""
     synthetic_column: ColumnName | None = None
     """Rows in which it is not null are synthetic and left out of counts."""
+    frozen: Frozen | None = None
+    """Rows from before the baseline stay what they were; for tables from which nothing is deleted."""
     nulls: tuple[ColumnName, ...] = ()
     """Columns whose nulls are counted and compared with the baseline. The gate's login must be able to
     read them, so name none that holds something about a patient."""

@@ -20,11 +20,11 @@ from settings.data import Data, Postgres
 from settings.delivery import Aws, EvidenceStore, Frontend, Images, Mobile, Secrets
 from settings.flags import Audit, Flags, Redis
 from settings.load import Load
-from settings.monitoring import FileSystems, Logs, Monitoring, Stability
+from settings.monitoring import FileSystems, Logs, Monitoring, Security, Stability
 from settings.network import Certificates, Dns
 from settings.notify import Notify
 from settings.objectives import Metric, Prometheus, Traffic
-from settings.people import Calendar, Deployment, People, StatusPage
+from settings.people import Calendar, Deployment, People, StatusPage, SupportDesk
 from settings.releases import Releases
 from settings.rollback import Rollback
 from settings.sections import (
@@ -172,6 +172,10 @@ class Environment(Section):
     """Without it the checks of rota, channels and contacts do not apply."""
     status_page: StatusPage | None = None
     """Without it nobody looks whether users are told of a rollback."""
+    support: SupportDesk | None = None
+    """Without it nobody counts what users complain about."""
+    security: Security | None = None
+    """Without it no security alert or event asks for a rollback; a person can declare one."""
     dns: Dns | None = None
     """Without it the checks of DNS records and their propagation do not apply."""
     certificates: Certificates | None = None
@@ -216,6 +220,9 @@ class Environment(Section):
         for section, needed, sentence in _NEEDS:
             if getattr(self, section) and getattr(self, needed) is None:
                 yield sentence
+        for key, needed in (("alerts", "monitoring"), ("events", "audit")):
+            if getattr(self.security, key, ()) and getattr(self, needed) is None:
+                yield f"security.{key} needs the section {needed}, through which it is read; add it"
         load = self.load
         if load is not None and load.allowed and load.accounts and self.synthetic is None:
             yield (

@@ -126,6 +126,21 @@ class Grafana(Section):
     """Title, exactly → titles of the panels that the release expects on it."""
 
 
+class Security(Section):
+    """What says that the platform is attacked with success; whatever it is, a person can declare it too."""
+
+    alerts: tuple[Annotated[dict[str, Text], Field(min_length=1)], ...] = ()
+    """Labels of alerts in Alertmanager, such as category: security; an alert with all of one is meant.
+    Needs the section monitoring."""
+    events: tuple[Text, ...] = ()
+    """Actions of the audit log, such as security.breach, that are written for nothing else. Needs the section
+    audit."""
+
+    def _refusals(self) -> Iterator[str]:
+        if not self.alerts and not self.events:
+            yield "security needs alerts or events: without one no attack is ever seen"
+
+
 class Monitoring(Section):
     """Monitoring as the release expects it; Prometheus itself is described by its own section."""
 

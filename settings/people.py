@@ -7,7 +7,7 @@ import datetime as dt
 import re
 import zoneinfo
 from collections.abc import Iterable, Iterator
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
@@ -16,6 +16,8 @@ from settings.sections import CheckId, HttpUrl, Name, Port, Seconds, SecretRefer
 DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 LAST_PHASE = 7
+MOST_COMPLAINTS = 100
+"""No more are read of a desk at once, so no limit may be higher."""
 Planned = Annotated[Seconds, Field(gt=0, le=86_400)]
 _MOMENT = re.compile(rf"({'|'.join(DAYS)}) ([01][0-9]|2[0-3]):([0-5][0-9])")
 
@@ -145,6 +147,44 @@ class StatusPage(Section):
     """What an incident's name and its updates since the rollback hold, all of it, in any case."""
     ca_file: str | None = None
     """File of the authority that signs its certificate, where it is not a public one."""
+
+
+Tag = Annotated[str, Field(pattern=r"^[^\s:\"'()*<>-][^\s:\"'()*<>]{0,79}$")]
+
+
+class SupportDesk(Section):
+    """Where users complain, and which of their tickets are about critical functionality."""
+
+    kind: Literal["zendesk"] = "zendesk"
+    """Whose search API it speaks."""
+    url: HttpUrl
+    """Its address, such as https://unifiedhealth.zendesk.com."""
+    user: Text
+    """The agent whose token it is; one that may only read tickets."""
+    token: SecretReference
+    """An API token."""
+    critical: tuple[Tag, ...] = Field(min_length=1)
+    """Tags of complaints about critical functionality: a ticket with any of them is one."""
+    synthetic: tuple[Tag, ...] = ()
+    """Tags of what synthetic tenants write; such tickets are left out."""
+    ca_file: str | None = None
+    """File of the authority that signs its certificate, where it is not a public one."""
+
+    def _refusals(self) -> Iterator[str]:
+        both = sorted(set(self.critical) & set(self.synthetic))
+        if both:
+            yield f"{both[0]} is both critical and synthetic: such a complaint would never be seen"
+
+
+class SupportPolicy(Section):
+    """How many complaints about critical functionality a release may bring, and when the desk is believed."""
+
+    first_hour: Annotated[int, Field(ge=0, le=MOST_COMPLAINTS)] = 0
+    """So many at most since the traffic switch, in the first hour."""
+    first_day: Annotated[int, Field(ge=0, le=MOST_COMPLAINTS)] = 10
+    """So many at most since the traffic switch, on the day after."""
+    alive_within: Annotated[Seconds, Field(ge=3600, le=2_678_400)] = 604_800.0
+    """Somebody wrote any ticket no longer ago: a desk into which nothing comes says nothing."""
 
 
 class PeoplePolicy(Section):

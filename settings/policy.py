@@ -20,7 +20,13 @@ from settings.load import LoadPolicy
 from settings.monitoring import LogsPolicy, MonitoringPolicy, StabilityPolicy, StoragePolicy
 from settings.network import CertificatePolicy, DnsPolicy
 from settings.objectives import MAX_WAIT_SECONDS, Objective
-from settings.people import CalendarPolicy, DeploymentPolicy, PeoplePolicy, SignOffPolicy
+from settings.people import (
+    CalendarPolicy,
+    DeploymentPolicy,
+    PeoplePolicy,
+    SignOffPolicy,
+    SupportPolicy,
+)
 from settings.proofs import EvidencePolicy
 from settings.rollback import WAYS, RollbackPolicy
 from settings.sections import Seconds, Section, Text, doubled
@@ -63,6 +69,7 @@ class Policy(Section):
     stability: StabilityPolicy = StabilityPolicy()
     logs: LogsPolicy = LogsPolicy()
     people: PeoplePolicy = PeoplePolicy()
+    support: SupportPolicy = SupportPolicy()
     calendar: CalendarPolicy = CalendarPolicy()
     source: SourcePolicy = SourcePolicy()
     sign_off: SignOffPolicy = SignOffPolicy()

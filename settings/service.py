@@ -53,6 +53,9 @@ class Service(Section):
     replicas: int | None = Field(default=None, ge=1, le=1000)
     """How many stand behind a region's address: health is asked so often that each is met. Where the
     section `kubernetes` describes them, its ready pods are counted instead; else 6 by default."""
+    up: dict[str, str] = Field(default_factory=dict)
+    """Labels of its `up` series in Prometheus, such as job: api; the region's are added. `gate watch` holds
+    them beside its own asks."""
     replica_header: str | None = Field(default=None, pattern=r"^[A-Za-z0-9-]+$")
     """A header of every health answer that names the replica, such as its pod. With more than one
     replica and without it health is undecided: a balancer may keep the gate with one of them."""

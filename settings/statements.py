@@ -146,6 +146,17 @@ class DecidePolicy(Section):
     """How many different people."""
 
 
+class DeclarePolicy(Section):
+    """Who fires a rollback trigger by their word, and who takes it back."""
+
+    roles: tuple[Name, ...] = Field(min_length=1)
+    """Any of these may declare; one is enough."""
+    withdrawn_by: tuple[Name, ...] = Field(min_length=1)
+    """Any of these may take it back."""
+    withdrawals: Annotated[int, Field(ge=1, le=MOST_PEOPLE)] = 2
+    """How many different people take it back."""
+
+
 class RunbookPolicy(Section):
     """The documents by which this platform is deployed."""
 
@@ -163,3 +174,5 @@ class StatementsPolicy(Section):
     """Without it nothing can be waived."""
     decide: DecidePolicy | None = None
     """Without it nobody can close a HOLD."""
+    declare: DeclarePolicy | None = None
+    """Without it nobody can fire a trigger."""

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from settings.people import MOST_COMPLAINTS
 from settings.sections import CheckId, Seconds, Section, doubled
 
 MOST_WATCH_SECONDS = 86_400.0
@@ -24,10 +25,21 @@ class Trigger(Section):
     """The check of an objective: over its rollback limit, in its look-back, for the limit's `for`."""
     unavailable_for: Annotated[Seconds, Field(gt=0, le=3600)] | None = None
     """Any service of the environment that does not answer for so long."""
+    complaints_over: Annotated[int, Field(ge=0, lt=MOST_COMPLAINTS)] | None = None
+    """More complaints about critical functionality at the support desk since the traffic switch."""
+    watches: Literal["data", "security"] | None = None
+    """data: rows that are lost or changed, orphans and broken references, against the baseline. security:
+    the alerts and events of the environment's section security."""
+    least_events: Annotated[int, Field(ge=1, le=100_000)] = 1
+    """Fewer events in an objective's look-back decide nothing."""
+    read_every: Annotated[Seconds, Field(gt=0, le=600)] = 60.0
+    """Between two readings of data, audit log and support desk, which cost more than a query; one that takes
+    longer has no answer. More often while one is bad."""
 
     def _refusals(self) -> Iterator[str]:
-        if (self.objective is None) == (self.unavailable_for is None):
-            yield "name what is watched: objective or unavailable_for, one of them"
+        kinds = (self.objective, self.unavailable_for, self.complaints_over, self.watches)
+        if sum(kind is not None for kind in kinds) != 1:
+            yield "name what is watched: objective, unavailable_for, complaints_over or watches, one of them"
 
 
 class TriggersPolicy(Section):
@@ -41,6 +53,8 @@ class TriggersPolicy(Section):
     confounders: Literal["hold", "show"] = "hold"
     """A flag, rollout, scaling or configuration that was changed meanwhile leaves the watch undecided, or is
     only shown."""
+    objectives: tuple[CheckId, ...] = ()
+    """The checks of objectives whose targets have to be met when the watch ends, or it is not GO."""
     watched: tuple[Trigger, ...] = ()
     """By row of the catalogue."""
 

@@ -21,6 +21,7 @@ from steps.stability import reading as stability
 COLLECTORS: Sequence[Collector] = (
     Collector(data_facts.ROWS, data_facts.rows, "data"),
     Collector(data_facts.ORPHANS, data_facts.orphans, "data"),
+    Collector(data_facts.FROZEN, data_facts.frozen, "data"),
     Collector(data_facts.SCHEMA, data_facts.schema, "data"),
     Collector(data_facts.MIGRATIONS, data_facts.migrations, "migrations"),
     Collector(delivery_facts.IMAGES, delivery_facts.image_digests, "images"),

@@ -12,7 +12,27 @@ Feature: When to roll back
     When the platform is watched
     Then what this trigger watches never lasts long enough to ask for a rollback
 
+  @TRIG-3
+  Scenario: Data is lost or corrupt
+    When the platform is watched
+    Then what this trigger watches never lasts long enough to ask for a rollback
+
+  @TRIG-4
+  Scenario: A security vulnerability is actively exploited
+    When the platform is watched
+    Then what this trigger watches never lasts long enough to ask for a rollback
+
   @TRIG-5
   Scenario: A service is unavailable for more than 2 minutes
     When the platform is watched
     Then what this trigger watches never lasts long enough to ask for a rollback
+
+  @TRIG-6
+  Scenario: More than 10 users complain about critical functionality
+    When the platform is watched
+    Then what this trigger watches never lasts long enough to ask for a rollback
+
+  @WATCH-1
+  Scenario: The performance targets are met when the watch ends
+    When the platform is watched
+    Then each objective of the first hour meets its target then

@@ -274,6 +274,20 @@ def _decide(parser: argparse.ArgumentParser) -> None:
     _output(parser)
 
 
+def _declare(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("trigger", metavar="TRIG-n", help="the trigger that fires")
+    _release_of(parser)
+    _signer(parser)
+    parser.add_argument("--reason", required=True, help="what you know, without names of patients")
+    parser.add_argument(
+        "--withdraw",
+        action="store_true",
+        help="take back that it was declared; others have to agree",
+    )
+    parser.set_defaults(region=[], switched_at=None, only=[])
+    _output(parser)
+
+
 def _release_of(
     parser: argparse.ArgumentParser, released: str = "like v1.2.0; required except on local"
 ) -> None:
@@ -409,6 +423,7 @@ ADDED: Mapping[str, Callable[[argparse.ArgumentParser], None]] = {
     "approve": _approve,
     "waive": _waive,
     "decide": _decide,
+    "declare": _declare,
     "release": _release_file,
     "rules": _rules,
     "check-policy": _check_policy,

@@ -32,6 +32,7 @@ COMMANDS = {
     "approve": "sign your approval of a release, for Go/No-Go",
     "waive": "two people let one item pass that is not good, for a time",
     "decide": "people decide what follows a HOLD; it stays one",
+    "declare": "fire a rollback trigger by your word: data are corrupt, somebody breaks in",
     "join": "one verdict of the regions' runs",
     "verify": "is what a run left what it measured, whole and unchanged?",
     "report": "the Allure report of runs, or of a release: one HTML file",
@@ -47,7 +48,7 @@ COMMANDS = {
 SHARED = {
     **dict.fromkeys(("pre-deploy", "phase", "post-deploy", "post-rollback", "watch"), "asking"),
     **dict.fromkeys(("explain", "join"), "evidence"),
-    **dict.fromkeys(("attest", "approve", "waive", "decide"), "people"),
+    **dict.fromkeys(("attest", "approve", "waive", "decide", "declare"), "people"),
     **dict.fromkeys(("baseline", "doctor", "init"), "set_up"),
     **dict.fromkeys(("rules", "check-policy", "backtest"), "policy"),
 }

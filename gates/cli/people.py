@@ -1,4 +1,4 @@
-"""`gate attest`, `approve`, `waive` and `decide`: what people sign of a release, and what comes of it."""
+"""`gate attest`, `approve`, `waive`, `decide`, `declare`: what people sign, and what comes of it."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import argparse
 import contextlib
 import dataclasses
 import datetime as dt
+import functools
 import pathlib
 import re
 import subprocess
@@ -20,10 +21,11 @@ from environments.loader import Loaded
 from environments.provider import ProviderError, environment
 from environments.store import StoreError, store_of
 from environments.yaml_file import ConfigurationError, RequestError
-from gates.cli import asking
+from gates.cli import asking, rollback
 from gates.cli.streams import teller
 from gates.decide import statements as rules
 from gates.decide.catalogue import APPROVALS
+from gates.decide.declared import declared
 from gates.decide.history import ONE_DEPLOYMENT
 from gates.decide.outcome import (
     EXIT_CONFIGURATION,
@@ -54,6 +56,8 @@ from steps.kit.statements import asking as read_statements
 
 _SSH = pathlib.Path("~/.ssh").expanduser()
 _AGENT_SECONDS = 5.0
+_STANDS = dt.timedelta(days=366)
+"""A word stands until it is withdrawn, as long as anybody asks for this release."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -107,7 +111,14 @@ def run(arguments: argparse.Namespace, stdout: IO[str], stderr: IO[str]) -> int:
     `gate decide` returns 20 whatever is decided: nothing here turns a HOLD into a GO.
     """
     tell = teller(stderr, f"gate {arguments.command}")
-    command = {"attest": _attest, "approve": _attest, "waive": _waive, "decide": _decide}
+    declare = functools.partial(_declare, stderr=stderr)
+    command: Mapping[str, Callable[..., int]] = {
+        "attest": _attest,
+        "approve": _attest,
+        "waive": _waive,
+        "decide": _decide,
+        "declare": declare,
+    }
     try:
         return command[arguments.command](arguments, stdout, tell)
     except (RequestError, runs.UnknownRunError) as exc:
@@ -357,6 +368,47 @@ def _not_decided(found: Asking, statement: Statement, people: int) -> str:
     mine = [one for one in found.ledger.signed if one.statement.run == statement.run]
     own = next(filter(None, (rules.self_signed(one, found.around) for one in mine)), "")
     return why or own or f"{people} people have to decide the same, with the same reason"
+
+
+def _declare(
+    arguments: argparse.Namespace, stdout: IO[str], tell: Callable[[str], None], stderr: IO[str]
+) -> int:
+    """Have a trigger fire, and print the way back; or take that back, which is no GO either."""
+    trigger, back = arguments.trigger, arguments.withdraw
+    with _signing(arguments, arguments.env, arguments.release, tell) as signing:
+        policy = signing.policy.statements.declare
+        if policy is None:
+            raise RequestError("the policy has no section statements.declare: nobody may declare.")
+        known = [one.check for one in signing.policy.triggers.watched]
+        if trigger not in known:
+            raise RequestError(f"{trigger}: is no trigger; there is: {', '.join(known)}.")
+        may = policy.withdrawn_by if back else policy.roles
+        if signing.signer.role not in may:
+            raise RequestError(f"--as {signing.signer.role}: {' or '.join(may)} may do this.")
+        stands = declared(signing.asking.ledger, policy).get(trigger)
+        if back and stands is None:
+            raise RequestError(f"{trigger}: nobody declared it, so nothing is withdrawn.")
+        statement = signing.statement(
+            Kind.WITHDRAW if back else Kind.DECLARE,
+            {trigger: stands.digest if back and stands is not None else "fires"},
+            signing.asking.around.now + _STANDS,
+            reason=arguments.reason,
+        )
+        _confirm(signing, statement, arguments, stdout)
+        stands = declared(signing.sign(statement).ledger, policy).get(trigger)
+    if back:
+        more = (
+            f"{stands}; {policy.withdrawals} people have to withdraw it"
+            if stands
+            else "it is withdrawn"
+        )
+        stdout.write(f"{trigger}: received; {more}. Ask the gate again.\n")
+        return Decision.HOLD.exit_code
+    if stands is None:
+        raise RequestError(f"{trigger}: was received and does not count; gate verify says why.")
+    tell(f"{stands}. A watch of this release ends with it; the way back:")
+    rollback.run(arguments, stdout, stderr)
+    return Decision.ROLLBACK.exit_code
 
 
 @contextlib.contextmanager

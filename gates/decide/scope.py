@@ -64,6 +64,8 @@ class Gate:
     """The command: post-deploy, pre-deploy, phase."""
     remarks: ClassVar[tuple[str, ...]] = ()
     """What every verdict of this gate has to say of itself."""
+    heeds_declared: ClassVar[bool] = False
+    """Whether a trigger that somebody declared keeps it from being GO."""
 
     @property
     def asked(self) -> Mapping[str, str | None]:
@@ -111,6 +113,7 @@ class PostDeploy(Gate):
     """What the countdown left for the last window."""
 
     name = "post-deploy"
+    heeds_declared = True
 
     @property
     def asked(self) -> Mapping[str, str | None]:

@@ -50,6 +50,10 @@ class Kind(enum.StrEnum):
     PROCEED = "proceed"
     ROLLBACK = "rollback"
     """What follows a run that could not decide."""
+    DECLARE = "declare"
+    """A rollback trigger fires, by what somebody knows."""
+    WITHDRAW = "withdraw"
+    """It does not, after all."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -236,6 +240,8 @@ class Absent:
     who: str = ""
     items: tuple[str, ...] = ()
     """None where it can't be told what it was about: then it concerns every item."""
+    kind: Kind | None = None
+    """None where that can't be told either."""
 
     def __str__(self) -> str:
         if not self.number:
@@ -325,7 +331,8 @@ def ledger(
             statement = receipt.statement
             who = "" if statement is None else statement.person
             items = () if statement is None else (*statement.items, statement.run)
-            absent.append(Absent(found, receipt.number, who, tuple(filter(None, items))))
+            kind = None if statement is None else statement.kind
+            absent.append(Absent(found, receipt.number, who, tuple(filter(None, items)), kind))
     return Ledger(tuple(signed), tuple(absent), frozenset(replaced))
 
 

@@ -44,7 +44,7 @@ from steps.logs.doctor import examine_logs
 from steps.monitoring.doctor import examine_monitoring
 from steps.network.doctor import examine_certificates, examine_dns
 from steps.objectives.doctor import examine_overlaps, examine_prometheus
-from steps.people.doctor import examine_people, examine_status_page
+from steps.people.doctor import examine_people, examine_status_page, examine_support
 from steps.service.doctor import (
     examine_fhir,
     examine_public_address,
@@ -170,6 +170,7 @@ def _looks(subject: Subject, now: dt.datetime) -> Iterator[Look]:
     yield examine_monitoring, (settings.monitoring,)
     yield examine_people, (settings.people,)
     yield examine_status_page, (settings.status_page,)
+    yield examine_support, (settings.support,)
     for examine_source in (examine_repository, examine_forge, examine_tracker):
         yield examine_source, (settings.source,)
     yield examine_statements, (settings.statements,)

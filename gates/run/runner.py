@@ -7,7 +7,7 @@ import dataclasses
 import datetime as dt
 import os
 import pathlib
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from environments.loader import Loaded, checks_of, name_of
@@ -57,7 +57,7 @@ from steps.kit.request import (
     rolled_back_at_of,
     switched_at_of,
 )
-from steps.kit.statements import by_people
+from steps.kit.statements import by_people, words_against
 from steps.objectives.overlap import overlaps
 
 DEADLINE_GRACE_SECONDS = 60.0
@@ -321,7 +321,7 @@ class Runner:
                 *(*unknown, *_left_out(scope, whole)),
                 *chronicle.missing(needed),
                 *_told_apart_badly(loaded, regions),
-                *unmet(settings.policy.must_ask, gate, around),
+                *_held(gate, around, loaded, policy, release),
             ),
             undo=_undo(policy, gate),
         )
@@ -432,6 +432,15 @@ def _told(loaded: Loaded, policy: Policy) -> dict[str, Any]:
         "runbook": policy.sign_off.runbook,
         "signed_by": signer(loaded),
     }
+
+
+def _held(
+    gate: Gate, around: Surroundings, loaded: Loaded, policy: Policy, release: Release
+) -> Iterator[str]:
+    """Yield what is not asked and must be, and which triggers people fired, where that matters."""
+    yield from unmet(loaded.settings.policy.must_ask, gate, around)
+    if gate.heeds_declared:
+        yield from words_against(loaded, policy, release)
 
 
 def _refuse_others(only: Collection[str], scope: Scope) -> None:

@@ -21,6 +21,7 @@ from probes.observation import (
     Observation,
     PhaseClock,
     observed,
+    pause,
 )
 
 V = TypeVar("V", bound=Facts)
@@ -200,7 +201,13 @@ class Reader:
         return seen
 
     def _get(self, path: str) -> HttpAnswer:
-        return api.good_answer(self._server, self._ask(path))
+        seen = self._ask(path)
+        wait = None if seen.value is None else seen.value.retry_after_seconds
+        if wait is not None and wait < self._deadline.remaining_seconds():
+            # It says when it has room again: one more ask, where there is time for it.
+            pause(wait)
+            seen = self._ask(path)
+        return api.good_answer(self._server, seen)
 
 
 def read(

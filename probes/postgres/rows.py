@@ -22,6 +22,8 @@ from probes.postgres.schema import qualified, quoted
 STRETCHES: Final = 50
 MAX_ORPHANS: Final = 1_000
 """No more are counted: the first thousand say enough."""
+SAMPLED_ROWS: Final = 500
+"""At either end of a table, by its key."""
 _MEGABYTE: Final = 1024 * 1024
 _STANDARD_ERRORS: Final = 2.01
 """Student's t for 95 % and 49 degrees of freedom."""
@@ -85,6 +87,32 @@ class Link:
     column: str
     to_table: str
     to_column: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class FrozenRows:
+    """A table and what of its rows never changes."""
+
+    name: str
+    key: str
+    columns: tuple[str, ...]
+    written: str
+    """The column that says when a row was written."""
+    synthetic_column: str | None = None
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Sampled(Shown):
+    """A checksum over the rows with the lowest and the highest keys that were written before a time."""
+
+    KEPT = ("rows", "before", "types")
+
+    before: str
+    """That time, as the server writes it."""
+    rows: int
+    checksum: str
+    types: str
+    """Of the columns; values of other types have other texts."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -168,6 +196,56 @@ def keys_found(
         return KeysFound(there=True, found=_number(found))
 
     return postgres.asked(target, ask, deadline=deadline)
+
+
+def sampled(
+    target: PostgresTarget, table: FrozenRows, before: str | None, *, deadline: Deadline
+) -> Observation[Sampled]:
+    """Return the checksum of a sample of a table's rows; `before` is None for the first one.
+
+    What was written within the last minute is left out: its transaction may still end either way.
+    """
+
+    def ask(reader: Reader) -> Sampled:
+        reader.want_primary()
+        ask_policies(reader, quoted(table.name))
+        # The texts of times are those of a time zone.
+        reader.rows(
+            "SELECT set_config('TimeZone', 'UTC', true), set_config('DateStyle', 'ISO', true)"
+        )
+        reader.rows("SELECT set_config('extra_float_digits', '1', true)")
+        moment = before or str(reader.rows("SELECT (now() - interval '1 minute')::text")[0][0])
+        ((rows, checksum, types),) = reader.rows(_sampled(table), (moment, moment))
+        return Sampled(moment, _number(rows), str(checksum), str(types))
+
+    return postgres.asked(target, ask, deadline=deadline)
+
+
+def _sampled(table: FrozenRows) -> sql.Composed:
+    key, columns = sql.Identifier(table.key), sql.SQL(", ").join(map(sql.Identifier, table.columns))
+    end = sql.SQL(
+        "(SELECT {key} AS k, md5(ROW({columns})::text) AS row, concat_ws(', ', {types}) AS types"
+        " FROM {table} WHERE {written} < %s::timestamptz AND {real} ORDER BY {key} {order} LIMIT {most})"
+    )
+    types = sql.SQL(", ").join(
+        sql.SQL("pg_typeof({})").format(sql.Identifier(name)) for name in table.columns
+    )
+    ends = [
+        end.format(
+            key=key,
+            columns=columns,
+            types=types,
+            table=_identifier(table.name),
+            written=sql.Identifier(table.written),
+            real=_real(table),
+            order=sql.SQL(order),
+            most=SAMPLED_ROWS,
+        )
+        for order in ("ASC", "DESC")
+    ]
+    return sql.SQL(
+        "SELECT count(*), md5(string_agg(row, '' ORDER BY k)), min(types) FROM ({}) AS sample"
+    ).format(sql.SQL(" UNION ").join(ends))
 
 
 def _size(reader: Reader, table: str) -> _Size | None:
@@ -278,7 +356,7 @@ def _by_column(table: TableToCount, nulls: Sequence[object]) -> dict[str, int]:
     return dict(zip(table.nulls, map(_number, nulls[1:]), strict=True))
 
 
-def _real(table: TableToCount) -> sql.Composable:
+def _real(table: TableToCount | FrozenRows) -> sql.Composable:
     if table.synthetic_column is None:
         return sql.SQL("true")
     return sql.SQL("{} IS NULL").format(sql.Identifier(table.synthetic_column))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
+import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import urlencode
@@ -212,6 +213,8 @@ class Alerts:
 
     heard: tuple[Mapping[str, str], ...]
     """Labels of each that somebody may hear."""
+    since: tuple[dt.datetime, ...]
+    """When each of these began to fire."""
     quiet: int
     """Those that are silenced or inhibited."""
 
@@ -228,7 +231,15 @@ def configuration(target: HttpTarget, *, deadline: Deadline) -> Observation[Conf
 
 def alerts(target: HttpTarget, name: str, *, deadline: Deadline) -> Observation[Alerts]:
     """Count the firing alerts of one name: those that are heard, and those that are kept quiet."""
-    path = f"/api/v2/alerts?{urlencode({'active': 'true', 'filter': f'alertname={name}'})}"
+    return labelled(target, {"alertname": name}, deadline=deadline)
+
+
+def labelled(
+    target: HttpTarget, labels: Mapping[str, str], *, deadline: Deadline
+) -> Observation[Alerts]:
+    """Count the firing alerts that have all of some labels, as `alerts`."""
+    matchers = [("filter", f"{name}={json.dumps(value)}") for name, value in labels.items()]
+    path = f"/api/v2/alerts?{urlencode([('active', 'true'), *matchers])}"
     return api.read(target, path, _alerts, probe="alertmanager", deadline=deadline)
 
 
@@ -237,7 +248,8 @@ def _alerts(body: object) -> Alerts:
     heard = [one for one in found if not _quiet(one)]
     labels = [api.mapping(one.get("labels"), "an alert's labels") for one in heard]
     texts = ({name: str(value) for name, value in one.items()} for one in labels)
-    return Alerts(tuple(texts), len(found) - len(heard))
+    since = tuple(read_time(one.get("startsAt"), "startsAt") for one in heard)
+    return Alerts(tuple(texts), since, len(found) - len(heard))
 
 
 def _quiet(alert: Mapping[str, object]) -> bool:

@@ -73,7 +73,16 @@ STANDINS = (
     ),
     *("pagerduty", "slack", "vendors"),
     *("audit", "certificates", "fhir", "forge", "grafana", "jira", "kubernetes-eu"),
-    *("kubernetes-us", "names", "pagerduty", "slack", "staging", "statuspage", "vendors"),
+    *(
+        "kubernetes-us",
+        "names",
+        "pagerduty",
+        "slack",
+        "staging",
+        "statuspage",
+        "support",
+        "vendors",
+    ),
 )
 """The stand-ins of `sandbox.systems.__main__`; the gate reaches each over the link `gate-NAME`."""
 AUTHORITATIVE = ("ns1", "ns2")
@@ -115,7 +124,7 @@ PASSWORDS = (
     *("postgres-superuser", "postgres-api", "postgres-replication", "postgres-gate"),
     *("postgres-exporter", "redis-api", "redis-gate", "api-admin", "audit-read"),
     *("kubernetes-gate", "grafana-gate", "pagerduty-gate", "slack-gate", "synthetic"),
-    "calendar-gate",
+    *("calendar-gate", "support-gate"),
     *("forge-gate", "jira-gate"),
     *("aws-gate", "aws-gate-id", "aws-operator", "aws-operator-id"),
 )

@@ -108,6 +108,15 @@ async def contacts(it: Breakage, named: Mapping[str, Any]) -> None:
     write_private(it.layout.contacts, json.dumps(named))
 
 
+async def complaints(it: Breakage, count: int) -> None:
+    """Have so many users, and a synthetic one, complain about what is critical once the release is live."""
+    it.go_live()
+    at = (dt.datetime.now(dt.UTC) + dt.timedelta(seconds=1)).isoformat()
+    tags = ["critical-functionality"]
+    synthetic = {"at": at, "tags": [*tags, "synthetic-tenant"]}
+    await it.bend("support", {"new": [synthetic, *([{"at": at, "tags": tags}] * count)]})
+
+
 async def history_forged(it: Breakage) -> None:
     """Write a run into the history by hand."""
     file = it.layout.state.gate / "local" / "v1.2.0" / "history" / "forged.json"
@@ -126,7 +135,7 @@ async def baseline_hidden(it: Breakage) -> None:
 _GENERAL: tuple[Kind, ...] = (
     *(switches, stopped, restarted, links, refused, pressed_again),
     *(traffic_capped, traffic_ends, bent),
-    *(window_closes, contacts, history_forged, baseline_hidden),
+    *(window_closes, contacts, complaints, history_forged, baseline_hidden),
 )
 KINDS: Mapping[str, Kind] = {
     kind.__name__: kind

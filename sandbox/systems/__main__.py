@@ -45,6 +45,7 @@ MAKERS: Mapping[str, Maker] = {
     "slack": people.slack,
     "staging": source.staging,
     "statuspage": people.status_page,
+    "support": people.support,
     "vendors": service.vendors,
 }
 """Each makes its application from the admin token and its own settings."""

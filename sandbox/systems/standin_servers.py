@@ -47,6 +47,7 @@ def _settings(layout: Layout) -> Mapping[str, dict[str, Any]]:
         "kubernetes-us": {**cluster, "number": 2},
         "grafana": {"token": passwords["grafana-gate"], "prometheus": layout.url("prometheus")},
         "pagerduty": {"token": passwords["pagerduty-gate"]},
+        "support": {"token": passwords["support-gate"]},
         "slack": {"token": passwords["slack-gate"]},
         "forge": {"token": passwords["forge-gate"]},
         "jira": {"token": passwords["jira-gate"]},

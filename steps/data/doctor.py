@@ -174,6 +174,9 @@ def wanted(section: Data) -> dict[str, list[str]]:
         if table.counted is not None:
             tag = [table.synthetic_column] if table.synthetic_column else []
             columns[name] = [table.key, *tag, *table.nulls, "ctid"]
+        if table.frozen is not None:
+            frozen = [table.key, *table.frozen.columns, table.frozen.written]
+            columns.setdefault(name, []).extend(frozen)
     for reference in section.references:
         columns.setdefault(reference.table, ["ctid"]).append(reference.column)
         columns.setdefault(reference.to_table, []).append(reference.to_column)

@@ -12,7 +12,7 @@ from probes.git import RepositoryTarget
 from probes.observation import Failure, FailureKind, Observation, utc_now
 from settings.data import Reference
 from steps.data import migration_rules, reads, rules, schema_rules
-from steps.data.reads import MIGRATIONS, ORPHANS, ROWS, SCHEMA, Data, known
+from steps.data.reads import FROZEN, MIGRATIONS, ORPHANS, ROWS, SCHEMA, Data, known
 from steps.kit import failures
 from steps.kit.asked import Asked
 from steps.kit.baseline import before_if_any, command
@@ -189,6 +189,20 @@ def no_orphans(asked: Asked, data: Data) -> None:
     asked.each(data.section.references, judge)
     structure = asked.read("the schema", lambda: reads.structure(data))
     asked.judge(*schema_rules.keys_hold(structure.foreign_keys, data.section.references))
+
+
+def frozen_as_before(asked: Asked, data: Data) -> None:
+    """Judge the frozen rows of every table; nothing where none is described."""
+    before = known(asked, FROZEN) if data.frozen else None
+
+    def judge(name: str) -> None:
+        if before is not None:
+            since = (before.facts.get(name) or {}).get("before")
+            subject, table = f"the frozen rows of {name}", data.frozen[name]
+            found = asked.read(subject, lambda: reads.sample(data, name, table, since))
+            asked.judge(rules.unchanged(name, found, before))
+
+    asked.each(data.frozen, judge)
 
 
 @then("the primary answers, has connections to spare, and its standbys keep up")

@@ -64,6 +64,11 @@ class Data:
         """The tables whose rows are counted, by name: those that are older than the release."""
         return {name: one for name, one in self.section.tables.items() if one.counted is not None}
 
+    @property
+    def frozen(self) -> dict[str, settings.Table]:
+        """The tables of whose rows something never changes, by name."""
+        return {name: one for name, one in self.section.tables.items() if one.frozen is not None}
+
 
 def structure(data: Data) -> Observation[probes.schema.Structure]:
     """Read the shape of every table."""
@@ -141,6 +146,7 @@ def _deadline(data: Data) -> Deadline:
 
 
 ROWS, ORPHANS, SCHEMA, MIGRATIONS = "row counts", "orphans", "schema", "migrations"
+FROZEN = "frozen rows"
 """The names of the collectors."""
 
 
@@ -164,6 +170,27 @@ def orphans(platform: Platform) -> Mapping[str, Any]:
         for reference in data.section.references
     }
     return {SHARED: {name: one.found for name, one in found.items() if one.there}}
+
+
+def sample(
+    data: Data, name: str, table: settings.Table, before: str | None
+) -> Observation[probes.rows.Sampled]:
+    """Read the checksum of a sample of a table's frozen rows; `before` is None for the first one."""
+    frozen = need(table.frozen, f"data.tables.{name}.frozen")
+    asked = probes.rows.FrozenRows(
+        name, table.key, frozen.columns, frozen.written, table.synthetic_column
+    )
+    return with_remedy(probes.rows.sampled(data.login, asked, before, deadline=_deadline(data)))
+
+
+def frozen(platform: Platform) -> Mapping[str, Any]:
+    """Collect the checksum of every table's frozen rows; raises CannotCollectError."""
+    data = Data.of(platform)
+    found = {
+        name: _value(f"the frozen rows of {name}", sample(data, name, table, None))
+        for name, table in data.frozen.items()
+    }
+    return {SHARED: {name: dataclasses.asdict(one) for name, one in found.items()}}
 
 
 def schema(platform: Platform) -> Mapping[str, Any]:

@@ -145,6 +145,27 @@ def _nulls(
             yield nulls_moved(where, known[column], found.nulls[column], found.rows, share)
 
 
+def unchanged(name: str, found: probes.rows.Sampled, before: Before) -> Judgement:
+    """Judge that the frozen rows of a table are what they were."""
+    was = before.facts.get(name)
+    if was is None or not was["rows"] or was["types"] != found.types:
+        lacks = "has no sample of" if was is None else "has no row in its sample of"
+        if was is not None and was["rows"]:
+            lacks = f"has other types of columns than {found.types} in"
+        sentence = f"{before.baseline} {lacks} {name}, so its frozen rows can't be compared"
+        return expect(None, name, sentence, "a new baseline, before the deployment")
+    same = (found.rows, found.checksum) == (was["rows"], was["checksum"])
+    sentence = f"a sample of {was['rows']:,} rows of {name} from before {was['before']} "
+    sentence += "is what it was" if same else "is another one than in "
+    return expect(
+        same,
+        name,
+        sentence if same else sentence + before.baseline,
+        "the rows restored",
+        **measured("frozen rows", found.rows, was["rows"], "rows"),
+    )
+
+
 def gone(name: str) -> Judgement:
     """Return the FAIL of a table that is not there."""
     return expect(

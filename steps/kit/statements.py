@@ -23,6 +23,7 @@ from environments.store import DamagedRecordError, Store, StoreError, digest_of,
 from environments.yaml_file import ConfigurationError, parse, read_bytes, yaml_of
 from gates.decide import schedule
 from gates.decide import statements as rules
+from gates.decide.declared import declared, unclear
 from gates.decide.kept import MalformedError
 from gates.decide.release import Release
 from gates.decide.statements import (
@@ -274,6 +275,18 @@ def by_people(
         rules.waivers(found.ledger, waive, found.around) if waive is not None else (),
         rules.decisions(found.ledger, decide, found.around) if decide is not None else {},
     )
+
+
+def words_against(loaded: Loaded, policy: Policy, release: Release) -> tuple[str, ...]:
+    """Return which triggers people fired, and what keeps from telling it; nothing where none can be fired."""
+    if loaded.settings.statements is None or policy.statements.declare is None:
+        return ()
+    try:
+        found = Books.of(loaded, release).ledger(utc_now())
+    except (ConfigurationError, StoreError) as exc:
+        return (f"whether somebody declared a trigger is not known: {exc}",)
+    stands = declared(found, policy.statements.declare).values()
+    return (*(f"{one}; it stands until it is withdrawn" for one in stands), *unclear(found))
 
 
 def waivers(platform: Platform) -> dict[str, str]:

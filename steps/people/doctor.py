@@ -7,10 +7,10 @@ from collections.abc import Iterator
 import probes
 from probes.http import HttpTarget
 from probes.observation import utc_now
-from settings.people import Calendar, People, StatusPage
+from settings.people import Calendar, People, StatusPage, SupportDesk
 from steps.kit.findings import Finding, Keys, Level, Subject, System, examination
 from steps.monitoring import watchers
-from steps.people import windows
+from steps.people import support, windows
 
 _PAGERDUTY = Keys("people.pagerduty.url", "people.ca_file", "people.pagerduty.token")
 _SLACK = Keys("people.slack.url", "people.ca_file", "people.slack.token")
@@ -54,6 +54,24 @@ def _schedules(rota: System, section: People) -> Iterator[Finding]:
         )
         readable = rota.ok(f"the schedule {schedule} can be read")
         yield readable if seen.failure is None else rota.unread(seen.failure)
+
+
+@examination
+def examine_support(subject: Subject, section: SupportDesk) -> Iterator[Finding]:
+    """Search for tickets; a tag that none ever carried may be mistyped."""
+    desk = System(
+        subject, "the support desk", None, Keys("support.url", "support.ca_file", "support.token")
+    )
+    now = utc_now()
+    wanted = probes.zendesk.Wanted(section.critical, section.synthetic, now, now)
+    server = support.server(subject.platform, section)
+    found = desk.read(probes.zendesk.tickets(server, wanted, deadline=subject.deadline()))
+    yield desk.ok("the token searches tickets")
+    for tag in found.unused:
+        fix = subject.key(
+            "support.critical", "a tag as tickets carry it; a ticket of a trial shows it"
+        )
+        yield desk.warn(f"no ticket ever carried the tag {tag}", fix)
 
 
 @examination

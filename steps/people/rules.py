@@ -135,6 +135,25 @@ def _wrong(contact: Contact | None) -> Iterator[str]:
         yield "the e-mail address is none"
 
 
+def complained(found: probes.zendesk.Tickets, limit: int) -> Judgement:
+    """Judge the complaints since the switch; few of them say nothing of a desk that would not show more."""
+    count = len(found.written)
+    sentence = f"{count:,} complaints about critical functionality since the traffic switch"
+    sentence += f", {limit} may come"
+    good: bool | None = count <= limit
+    if good and found.unused:
+        good, clears = None, "a ticket with each of support.critical, such as one of a trial"
+        sentence += f"; but no ticket ever carried the tag {', '.join(found.unused)}"
+    elif good and not found.alive:
+        good, clears = None, "a support desk that gets tickets, or a higher support.alive_within"
+        sentence += "; but the desk gets no tickets at all any more"
+    else:
+        clears = "the complaints looked into, and the release mended or taken back"
+    return expect(
+        good, "complaints", sentence, clears, **measured("complaints", count, limit, "tickets")
+    )
+
+
 def free(subject: str, busy: Iterable[Span], planned: Span) -> Judgement:
     """Judge that nothing of what forbids a deployment shares a moment with it."""
     met = [one for one in busy if one.meets(planned)]

@@ -7,6 +7,7 @@ import datetime as dt
 from collections.abc import Iterator, Sequence
 from typing import Any, Protocol
 
+import probes
 from gates.decide.counting.statistics import Counts, proof
 from gates.decide.trigger import Observation
 from probes import http
@@ -16,6 +17,7 @@ from settings.triggers import Trigger
 from steps.kit.availability import absence, usable, witness
 from steps.kit.expect import need
 from steps.kit.platform import CONFIRM_FLOOR_SECONDS, Platform
+from steps.objectives import promql
 from steps.objectives.counting import FLOOR_SCRAPES, Counting, Reading, Times, own_paths
 from steps.objectives.instrument import Fit, Inspector, UnfitError
 from steps.objectives.objectives import SWITCH_SCRAPES
@@ -23,6 +25,7 @@ from steps.objectives.objectives import SWITCH_SCRAPES
 FARTHEST_SECONDS = 900.0
 """So far back an evaluation without an answer is asked again: what was scraped then is still known."""
 
+_DOWN = "answers, but by Prometheus none of its targets is up"
 _TOO_EARLY = "too few scrapes since the traffic switch, or since Prometheus began"
 
 
@@ -51,6 +54,11 @@ class Condition(Protocol):
     limit: float | None
     """Of the figure, a share; None where there is none."""
 
+    twice: bool
+    """Whether it asks for a rollback as soon as a second reading says the same."""
+    every_seconds: float
+    """Between two readings; 0 for one at every evaluation. A reading that takes time holds up no other."""
+
     def ready_in_seconds(self) -> float:
         """Return after how long it can be evaluated at all."""
 
@@ -67,7 +75,7 @@ def conditions(platform: Platform, region: str, trigger: Trigger) -> Iterator[Co
     Raises NotDescribedError for what the environment does not describe.
     """
     if trigger.objective is not None:
-        yield OverLimit(platform, region, trigger.objective, trigger.title)
+        yield OverLimit(platform, region, trigger)
     if trigger.unavailable_for is not None:
         for service in platform.environment.settings.regions[region].services:
             yield Outage(platform, region, service, trigger.unavailable_for)
@@ -76,9 +84,13 @@ def conditions(platform: Platform, region: str, trigger: Trigger) -> Iterator[Co
 class OverLimit:
     """The share of bad events in an objective's look-back, over its rollback limit."""
 
-    def __init__(self, platform: Platform, region: str, check: str, title: str) -> None:
-        settings, objective = platform.environment.settings, platform.policy.objective(check)
-        self.subject = title
+    twice, every_seconds = False, 0.0
+
+    def __init__(self, platform: Platform, region: str, trigger: Trigger) -> None:
+        title = self.subject = trigger.title
+        settings = platform.environment.settings
+        objective = platform.policy.objective(need(trigger.objective, "an objective"))
+        self._least_events = trigger.least_events
         self._rollback: RollbackLimit = need(objective.rollback, f"a rollback limit for {title}")
         self.limit: float | None = self._rollback.budget
         self._switched_at = platform.switched_at
@@ -139,11 +151,21 @@ class OverLimit:
             return Seen(at, _TOO_EARLY)
         until = fit.server_time - dt.timedelta(seconds=ago)
         counts = reading.counts(self._rollback, look_back, until)
-        problem = counts.problem() or ("no events" if counts.total <= 0 else None)
+        problem = counts.problem() or self._too_few(counts.total)
         if problem is not None:
             return Seen(at, problem)
         share = counts.bad / counts.total
         return Seen(at, _share(counts), share > self._rollback.budget, share)
+
+    def _too_few(self, events: float) -> str | None:
+        if events <= 0:
+            return "no events"
+        few = events < self._least_events
+        return (
+            f"{events:,.0f} events, fewer than {self._least_events:,} decide nothing"
+            if few
+            else None
+        )
 
     def _age(self, fit: Fit) -> float:
         """Return for how many seconds the release's own samples are known to this Prometheus."""
@@ -157,6 +179,7 @@ class Outage:
     """One service that does not answer, while something else does."""
 
     limit: float | None = None
+    twice, every_seconds = False, 0.0
 
     def __init__(self, platform: Platform, region: str, service: str, lasts: float) -> None:
         self.subject = service
@@ -166,6 +189,7 @@ class Outage:
         self._target = platform.service(region, service)
         described = platform.environment.settings.services.get(service)
         health = described.health.values() if described is not None else ()
+        self._up = dict(described.up) if described is not None else {}
         self._path = next((one.path for one in health), "/")
 
     def ready_in_seconds(self) -> float:
@@ -174,7 +198,7 @@ class Outage:
 
     def ask(self, times: Sequence[float], now: float) -> tuple[Seen, ...]:
         """Ask now; whether it answered at an earlier time nobody can tell any more."""
-        missed = (_lost(at, "was not asked then") for at in times[:-1])
+        missed = (lost(at, "was not asked then") for at in times[:-1])
         return (*missed, self._now(now))
 
     def proves(self, since: float, until: float, now: float) -> bool:  # noqa: ARG002 - no sample is drawn
@@ -190,14 +214,29 @@ class Outage:
             answered = found.value is not None
             if answered or witness(self._platform, self._region) is not None:
                 return Seen(at, away, holds=True)
-            return _lost(at, f"{away}, and nothing else answers the gate either")
+            return lost(at, f"{away}, and nothing else answers the gate either")
         if found.failure is not None:
-            return _lost(at, found.failure.kind.value)
+            return lost(at, found.failure.kind.value)
         refused = usable(self.subject, found.value)
-        return _lost(at, refused[0].sentence) if refused else Seen(at, "answers", holds=False)
+        if refused or self._down():
+            return lost(at, refused[0].sentence if refused else _DOWN)
+        return Seen(at, "answers", holds=False)
+
+    def _down(self) -> bool:
+        """Tell whether Prometheus reaches none of its targets; unasked, it takes nothing from an answer."""
+        if not self._up:
+            return False
+        selector = promql.selector("up", self._platform.labels(self._region, self._up))
+        found = probes.prometheus.instant(
+            self._platform.prometheus(self._region),
+            f"max({selector})",
+            deadline=self._platform.call_deadline(),
+        )
+        return found.value is not None and not any(one.value > 0 for one in found.value.series)
 
 
-def _lost(at: float, words: str) -> Seen:
+def lost(at: float, words: str) -> Seen:
+    """Return an evaluation that has no answer and never will."""
     return Seen(at, words, asks_again=False)
 
 

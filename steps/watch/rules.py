@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from gates.decide.judgement import Judgement
+from gates.decide.outcome import Meaning, Outcome
 from gates.decide.trigger import Clock, State
+from probes.observation import Failure
+from probes.prometheus.alerting import Alerts
 from steps.kit.expect import age, expect
 
 RULE = "rollback trigger"
@@ -21,6 +25,8 @@ class Watched:
     clock: Clock
     limit: float | None
     """Of the figure, a share; None where there is none."""
+    twice: bool
+    """Whether two readings are enough."""
     state: State
     evaluations: int
     unanswered: int
@@ -63,6 +69,57 @@ def judge(watched: Watched, ended: Ended) -> Judgement:
     )
 
 
+def lost(found: Sequence[Judgement]) -> tuple[bool | None, str]:
+    """Return whether data are lost or corrupt by what was judged of them, and why; None: not to be told.
+
+    More rows than before are none lost, and orphans that are older than the release are none of its own.
+    """
+    bad: list[str] = []
+    open_: list[str] = []
+    for one in found:
+        more = one.rule == "row count" and one.data.get("difference", 0) > 0
+        old = one.rule == "no orphans" and one.means is Meaning.HOLD
+        unknown = one.rule == "no orphans" and one.data.get("baseline") is None
+        if one.outcome is Outcome.PASS or (one.outcome is Outcome.FAIL and (more or old)):
+            continue
+        hold = one.outcome is not Outcome.FAIL or one.means is Meaning.HOLD or unknown
+        (open_ if hold else bad).append(one.sentence)
+    if bad or open_ or not found:
+        return True if bad else None, "; ".join(dict.fromkeys(bad or open_)) or "nothing was read"
+    return False, "nothing is lost"
+
+
+def attacked(
+    found: Iterable[Alerts | Failure], switched_at: dt.datetime | None
+) -> tuple[bool | None, str]:
+    """Return whether an alert of security began since the switch, and why; None: not to be told.
+
+    One that is older, or that somebody silenced, neither asks for a rollback nor is it well.
+    """
+    new, open_ = 0, list[str]()
+    for one in found:
+        if isinstance(one, Failure):
+            open_.append(f"Alertmanager: {one.kind.value}")
+            continue
+        own = sum(switched_at is not None and at >= switched_at for at in one.since)
+        new += own
+        if len(one.since) > own:
+            open_.append("a security alert fires since before the traffic switch")
+        if one.quiet:
+            open_.append("a security alert is silenced")
+    if new:
+        return True, f"{new} security alert{'s' * (new > 1)} since the traffic switch"
+    return (None, "; ".join(dict.fromkeys(open_))) if open_ else (False, "no alert")
+
+
+def not_asked(ended: Ended) -> Judgement:
+    """Return that a watch which ended early says nothing of what is asked at its end."""
+    wanted = age(ended.wanted_seconds)
+    why = f"{ended.by} fired" if ended.by else "it was stopped"
+    sentence = f"the objectives are asked after {wanted}, and {why} after {age(ended.seconds)}"
+    return expect(None, "objectives", sentence, f"a watch of {wanted}", rule=RULE)
+
+
 def _came_to(watched: Watched, ended: Ended) -> tuple[bool | None, str, str]:
     """Return whether it is good, what is said of it, and what clears it."""
     if watched.state.fired_at is not None:
@@ -84,6 +141,8 @@ def _unseen(watched: Watched) -> tuple[str, str] | None:
             "a watch without a gap",
         )
     if state.pending_since is not None:
+        if watched.twice:
+            return f": {watched.last}, seen once when the watch ended", "a watch that goes on"
         found = (
             f": {watched.last}, bad for {age((state.at or 0.0) - state.pending_since)} when the watch "
             f"ended; it asks for a rollback after {age(watched.clock.for_seconds)}"
@@ -115,6 +174,11 @@ def limit_words(limit: float | None) -> str:
 def _fired(watched: Watched) -> str:
     state = watched.state
     since, fired = state.pending_since or 0.0, state.fired_at or 0.0
+    if watched.twice:
+        return (
+            f"{watched.last}, first seen at {_clock_time(since)} UTC and again after "
+            f"{age(fired - since)}; it asks for a rollback at once"
+        )
     limit = "" if watched.limit is None else f" (limit {limit_words(watched.limit)})"
     return (
         f"{watched.last}{limit}, bad since {_clock_time(since)} UTC ({watched.first_bad}), "

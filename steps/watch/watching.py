@@ -23,9 +23,11 @@ from steps.kit.asked import Asked
 from steps.kit.platform import NotDescribedError
 from steps.kit.run import Run
 from steps.kit.sentence import then, when
+from steps.objectives import objectives
 from steps.watch import rules
 from steps.watch.asking import Condition, Seen, conditions
 from steps.watch.confounders import Confounders
+from steps.watch.standing import Words, standing
 
 SHORTEST_EVERY_SECONDS = 1.0
 LEAST_GAP = 3
@@ -33,6 +35,7 @@ LEAST_GAP = 3
 MOST_OPEN = 240
 """So many evaluations are kept that wait for an answer; older ones stay without."""
 AT_ONCE = 8
+Look = concurrent.futures.Future[tuple[Seen, ...]]
 Key = tuple[str, str, str]
 """Check, region and subject of a condition."""
 
@@ -93,6 +96,7 @@ class Track:
             subject=self.condition.subject,
             clock=self.clock,
             limit=self.condition.limit,
+            twice=self.condition.twice,
             state=self.state,
             evaluations=self._evaluations,
             unanswered=self._unanswered + waiting,
@@ -112,6 +116,12 @@ class Track:
             "limit": limit,
             "for_seconds": self.clock.for_seconds,
         }
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it was never evaluated, or the last time without a good answer."""
+        state = self.state
+        return state.at is None or not (state.pending_since is state.unanswered_since is None)
 
     @property
     def since(self) -> dict[str, float | None]:
@@ -156,12 +166,16 @@ class Watch:
         self._gap = platform.scaled(policy.gap, LEAST_GAP * self._every)
         self._lacking: dict[str, NotDescribedError] = {}
         self._tracks: dict[Key, Track] = {}
+        self._words = Words(platform)
         for trigger in policy.watched:
             self._add(trigger)
         longest = max((one.clock.for_seconds for one in self._tracks.values()), default=0.0)
         self._wanted = platform.watch_seconds or 2 * longest + self._every
         self._confounders = Confounders(platform)
         self._began, self._done = time.time(), 0
+        self._reading: dict[Key, Look] = {}
+        """Readings that take their time, and hold up no evaluation."""
+        self._readers = concurrent.futures.ThreadPoolExecutor(max(1, len(self._tracks)))
         self.ended = rules.Ended(self._wanted, 0.0)
 
     @classmethod
@@ -175,7 +189,7 @@ class Watch:
         began = {"began": watch._began, "wanted_seconds": watch._wanted}
         watched = [track.described for track in watch._tracks.values()]
         run.events.write(WATCH_BEGAN, **began, watched=watched, before=watch._confounders.before)
-        with concurrent.futures.ThreadPoolExecutor(AT_ONCE) as pool:
+        with concurrent.futures.ThreadPoolExecutor(AT_ONCE) as pool, watch._readers:
             watch.evaluate(pool)  # once at least: what an earlier watch saw is no answer of today
             while watch.goes_on():
                 watch.evaluate(pool)
@@ -184,10 +198,13 @@ class Watch:
     def _add(self, trigger: Trigger) -> None:
         platform = self._run.platform
         try:
+            shared = tuple(standing(platform, trigger, self._words))
             for region in platform.regions:
-                for one in conditions(platform, region, trigger):
+                for one in (*conditions(platform, region, trigger), *shared):
                     key = (trigger.check, region, one.subject)
-                    self._tracks[key] = Track(key, Clock(one.for_seconds, self._gap), one)
+                    # Of two readings the second one is an evaluation later.
+                    lasts = self._every / 2 if one.twice else one.for_seconds
+                    self._tracks[key] = Track(key, Clock(lasts, self._gap), one)
         except NotDescribedError as exc:
             self._lacking[trigger.check] = exc
 
@@ -231,8 +248,11 @@ class Watch:
         due = max(self._done + 1, math.floor((time.time() - began) / every))
         pause(began + due * every - time.time())
         self._run.lease.renew()
-        looks = []
-        for track in self._tracks.values():
+        looks, last = [], due * every >= self._wanted
+        for key, track in self._tracks.items():
+            if track.condition.every_seconds:
+                self._read(key, due, last=last)
+                continue
             # A watch that was killed between two lines left some conditions behind the others.
             times = [
                 began + number * every for number in range(self._evaluated(track) + 1, due + 1)
@@ -240,10 +260,24 @@ class Watch:
             looks.append((track, pool.submit(track.look, times)))
         for track, look in looks:
             self._note(track, look.result())
+        if last:
+            for key, reading in self._reading.items():
+                self._note(self._tracks[key], reading.result())
         self._done = due
-        self._confounders.look(last=due * every >= self._wanted)
+        self._confounders.look(last=last)
         fired = [key[0] for key, track in self._tracks.items() if track.state.fired_at is not None]
         self.ended = rules.Ended(self._wanted, due * every, fired[0] if fired else "")
+
+    def _read(self, key: Key, due: int, *, last: bool) -> None:
+        """Note what a reading brought, and begin the next one when it is due; the last one is of the end."""
+        track, reading = self._tracks[key], self._reading.get(key)
+        if reading is not None:
+            if not reading.done() and not last:
+                return
+            self._note(track, self._reading.pop(key).result())
+        apart = max(1, round(track.condition.every_seconds / self._every))
+        if last or track.is_open or due - self._evaluated(track) >= apart:
+            self._reading[key] = self._readers.submit(track.look, [self._began + due * self._every])
 
     def _evaluated(self, track: Track) -> int:
         """Return how many times of the schedule a condition has behind it."""
@@ -284,3 +318,19 @@ def watch_the_platform(run: Run) -> Watch:
 @then("what this trigger watches never lasts long enough to ask for a rollback")
 def never_asks_for_a_rollback(watch: Watch, asked: Asked) -> None:
     watch.judge(asked)
+
+
+@then("each objective of the first hour meets its target then")
+def meets_its_targets(run: Run, watch: Watch, asked: Asked) -> None:
+    """Judge the targets alone: a rollback limit is a trigger's business, over time."""
+    policy, waiting = asked.platform.policy, run.shared(objectives.Waiting.of)
+    if not policy.triggers.objectives:
+        raise NotDescribedError(
+            f"{asked.platform.policy_folder} lacks triggers.objectives; add them"
+        )
+    if watch.ended.by or watch.ended.seconds < watch.ended.wanted_seconds:
+        asked.judge(rules.not_asked(watch.ended))
+        return
+    for check in policy.triggers.objectives:
+        target = policy.objective(check).model_copy(update={"rollback": None})
+        objectives.judge(asked, waiting, target)

@@ -60,6 +60,7 @@ CAN_BE_RED: dict[str, str] = {
     "says how many there are: fewer, or others, are found": """
         Data.standbys Figure.at_least FileSystems.at_least FlagState.percentage Replicas.normal
         Replicas.temporary Service.replicas""",
+    "how old what proves an instrument may be, with a maximum": "SupportPolicy.alive_within",
     "how long is waited, with a maximum: what is not there then is red or undecided": """
         AccessibilityPolicy.budget Audit.appears_within Availability.poll_every
         CountPolicy.statement_timeout Deadlines.call Deadlines.run DnsPolicy.propagation
@@ -76,7 +77,8 @@ CAN_BE_RED: dict[str, str] = {
         RestoreTestPolicy.max_age RestoreTestPolicy.max_age_day_before RollbackLimit.sustained
         RollbackPolicy.backup_max_age RollbackPolicy.slower_by RollbackPolicy.takes
         StabilityPolicy.longest_query StabilityPolicy.look_back
-        Target.target_seconds Trigger.unavailable_for TriggersPolicy.every TriggersPolicy.gap
+        SupportPolicy.first_day SupportPolicy.first_hour Target.target_seconds Trigger.complaints_over
+        Trigger.read_every Trigger.unavailable_for TriggersPolicy.every TriggersPolicy.gap
         VitalsPolicy.cls VitalsPolicy.inp VitalsPolicy.lcp
         VitalsPolicy.page_bytes VitalsPolicy.requests VitalsPolicy.worse_by""",
     "how finely is measured: what that leaves open is undecided": """
@@ -86,7 +88,8 @@ CAN_BE_RED: dict[str, str] = {
         Objective.bucket_bounds Objective.shown_quantile Target.quantile""",
     "more of it finds more, or asks for more proof": """
         AccessibilityPolicy.focus_pixels Flags.changes_within Limit.assumed_burst
-        RollbackLimit.assumed_burst Target.assumed_burst""",
+        DeclarePolicy.withdrawals RollbackLimit.assumed_burst Target.assumed_burst
+        Trigger.least_events""",
     "no check is decided by it": """
         Lease.requests_per_second Level.after Load.accounts Load.max_rps LoadPolicy.run_time
         Vendor.sla_minutes""",

@@ -66,17 +66,31 @@ def with_traffic(
     return file
 
 
+def with_state(
+    platform: Sandbox, file: pathlib.Path, state: pathlib.Path, *without: str
+) -> pathlib.Path:
+    """Write the platform's environment with another state, and without some sections; return where."""
+    environment = yaml.safe_load(platform.state.environment.read_text())
+    for section in without:
+        environment.pop(section, None)
+    releases = {"folder": str(platform.state.path / "releases")}
+    also = {"state": {"url": str(state)}, "releases": releases}
+    file.write_text(yaml.safe_dump(environment | also))
+    return file
+
+
 def run_checks(
     platform: Sandbox,
     run_dir: pathlib.Path,
     checks: Collection[str],
     requests_per_second: int | None = None,
     watch_seconds: float | None = None,
+    state: pathlib.Path | None = None,
 ) -> lines.Lines:
     """Run these checks in a process of their own and return what they wrote.
 
     While samples are waited for, so many requests are sent to each region: what the platform offers,
-    unless it is said.
+    unless it is said. `state` is another one than the platform's own.
     """
     run_dir.mkdir(parents=True, exist_ok=True)
     manifest = run_dir / "manifest.json"
@@ -84,6 +98,8 @@ def run_checks(
     environment = platform.state.environment
     if requests_per_second is not None:
         environment = with_traffic(platform, run_dir / "environment.yaml", requests_per_second)
+    if state is not None:
+        environment = with_state(platform, run_dir / "environment.yaml", state)
     plan = ChildPlan(
         environment_file=environment,
         run_dir=run_dir,

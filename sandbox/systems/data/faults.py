@@ -35,6 +35,14 @@ async def sql(it: Breakage, broken: str, fixed: str) -> None:
     await postgres.as_superuser(it.layout, f"BEGIN;{broken};COMMIT".encode())
 
 
+async def recorded(it: Breakage, action: str) -> None:
+    """Have the audit log tell of an action once the release is live; nothing is ever taken out of it."""
+    it.go_live()
+    entry = f"('eu', 'security-monitor', '{action}')"
+    statement = f"INSERT INTO audit.entries (region, actor, action) VALUES {entry}"  # noqa: S608 - all of it is written here
+    await postgres.as_superuser(it.layout, statement.encode())
+
+
 async def script(it: Breakage, broken: str, fixed: str) -> None:
     """Run a script as the owner of the database, and another one in the end."""
     it.undo(postgres.as_owner, it.layout, fixed.encode())
@@ -166,6 +174,7 @@ async def dumped_without(it: Breakage, table: str) -> None:
 
 
 KINDS = (
-    *(sql, script, migration, migration_missing, connections_left, locked, migration_lock_kept),
+    *(sql, recorded, script, migration, migration_missing, connections_left, locked),
+    migration_lock_kept,
     *(gone, cut, appended, restore_test, reworded, backups_unreadable, dumped_without),
 )

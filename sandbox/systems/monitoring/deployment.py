@@ -104,6 +104,13 @@ async def receivers(it: Breakage, by_severity: Mapping[str, str]) -> None:
     await servers.configure(it.layout, dict(by_severity))
 
 
+async def alerted(it: Breakage, labels: Mapping[str, str]) -> None:
+    """Have an alert fire at Alertmanager once the release is live."""
+    it.go_live()
+    it.undo(servers.alert, it.layout, labels, firing=False)
+    await servers.alert(it.layout, labels, firing=True)
+
+
 async def everything_silenced(it: Breakage) -> None:
     """Silence every alert, as before a maintenance, and forget it."""
     it.undo(servers.end_silences, it.layout, it.name)
@@ -143,5 +150,5 @@ async def also_scraped(
 
 KINDS = (
     *(rules, exporter_down, receivers, everything_silenced, scrapes_missed, dashboards),
-    also_scraped,
+    *(also_scraped, alerted),
 )

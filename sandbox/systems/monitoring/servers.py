@@ -112,6 +112,14 @@ async def silence(layout: Layout, author: str) -> None:
     await _alertmanager(layout, "POST", "/api/v2/silences", json.dumps(order).encode())
 
 
+async def alert(layout: Layout, labels: Mapping[str, str], *, firing: bool) -> None:
+    """Have an alert fire at Alertmanager for an hour, or end it; raises SandboxError."""
+    now = dt.datetime.now(dt.UTC)
+    ends = now + dt.timedelta(hours=1) if firing else now
+    order = [{"labels": dict(labels), "endsAt": ends.isoformat()}]
+    await _alertmanager(layout, "POST", "/api/v2/alerts", json.dumps(order).encode())
+
+
 async def end_silences(layout: Layout, author: str) -> None:
     """Have Alertmanager forget the silences of an author; raises SandboxError."""
     for one in json.loads(await _alertmanager(layout, "GET", "/api/v2/silences")):

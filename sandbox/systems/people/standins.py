@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import datetime as dt
+import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import parse_qsl
@@ -236,6 +238,92 @@ def _incident(name: str, status: str, at: dt.datetime, body: str) -> dict[str, A
     times = {"created_at": time, "updated_at": time}
     update = {"id": "u1", "status": status, "body": body, "display_at": time, **times}
     return {"id": "i1", "name": name, "status": status, "incident_updates": [update], **times}
+
+
+SUPPORT_AGENT = "release-gate@unifiedhealth.example"
+CRITICAL = "critical-functionality"
+_INVALID = {"error": "invalid", "description": "Invalid search"}, 422
+_QUERY = re.compile(
+    r"type:ticket(?P<tags>(?: -?tags:[^\s:]+)*)(?: created>=(?P<since>\S+))?(?P<more>(?: -tags:[^\s:]+)*)"
+)
+_SEARCH_PAGE = 4
+"""Small, so that every reader has to turn pages."""
+
+
+class Ticket(State):
+    """One ticket."""
+
+    hours_ago: float = 0.0
+    """Before the stand-in began or, with `at`, nothing."""
+    at: dt.datetime | None = None
+    tags: tuple[str, ...]
+
+
+class SupportState(State):
+    """The tickets: of each day before, and what a fault adds."""
+
+    old: tuple[Ticket, ...] = (
+        Ticket(hours_ago=900, tags=(CRITICAL, "login")),
+        Ticket(hours_ago=30, tags=("billing",)),
+        Ticket(hours_ago=3, tags=("how-to",)),
+    )
+    new: tuple[Ticket, ...] = ()
+
+
+def support(admin_token: SecretStr, settings: Mapping[str, Any]) -> Starlette:
+    """Return Zendesk's Search API; `settings` hold the token of the gate's agent."""
+    facts, began = Facts(SupportState(), admin_token), dt.datetime.now(dt.UTC)
+
+    def found(request: Request) -> list[dict[str, Any]] | None:
+        query = _QUERY.fullmatch(request.query_params.get("query", ""))
+        tickets = _tickets(facts.now, began)
+        return None if query is None else [one for one in tickets if _fits(one, query)]
+
+    async def search(request: Request) -> Any:
+        tickets = found(request)
+        if tickets is None:
+            return _INVALID
+        page = int(request.query_params.get("page", 1))
+        ends = page * _SEARCH_PAGE
+        following = request.url.include_query_params(page=page + 1)
+        return {
+            "results": tickets[ends - _SEARCH_PAGE : ends],
+            "facets": None,
+            "next_page": str(following) if ends < len(tickets) else None,
+            "previous_page": None,
+            "count": len(tickets),
+        }
+
+    async def count(request: Request) -> Any:
+        tickets = found(request)
+        return _INVALID if tickets is None else {"count": len(tickets)}
+
+    login = base64.b64encode(f"{SUPPORT_AGENT}/token:{settings['token']}".encode()).decode()
+    refusal = {"error": "Couldn't authenticate you"}
+    routes = {"GET /api/v2/search.json": search, "GET /api/v2/search/count.json": count}
+    return facts.app(routes, Login(f"Basic {login}", refusal))
+
+
+def _fits(ticket: Mapping[str, Any], query: re.Match[str]) -> bool:
+    terms, tags = (query["tags"] + query["more"]).split(), {*ticket["tags"]}
+    wanted = {one.removeprefix("tags:") for one in terms if not one.startswith("-")}
+    without = {one.removeprefix("-tags:") for one in terms if one.startswith("-")}
+    since = dt.datetime.fromisoformat(query["since"] or "2000-01-01T00:00:00Z")
+    in_time = dt.datetime.fromisoformat(ticket["created_at"]) >= since
+    return in_time and wanted <= tags and not without & tags
+
+
+def _tickets(state: SupportState, began: dt.datetime) -> list[dict[str, Any]]:
+    return [
+        {
+            "id": number,
+            "result_type": "ticket",
+            "created_at": f"{one.at or began - dt.timedelta(hours=one.hours_ago):%Y-%m-%dT%H:%M:%SZ}",
+            "subject": "It does not work",
+            "tags": list(one.tags),
+        }
+        for number, one in enumerate((*state.old, *state.new), start=35436)
+    ]
 
 
 class CalendarState(State):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import io
 import pathlib
 import shutil
@@ -20,7 +21,7 @@ from gates.decide.judgement import below
 from gates.decide.outcome import Decision, Meaning, Outcome
 from gates.decide.statements import Kind
 from gates.run.runs import newest_first
-from steps.kit.statements import asking, by_people
+from steps.kit.statements import asking, by_people, words_against
 from tests.gates.cli.evidence import leave, run_id
 from tests.reports import verdicts
 from tests.sandbox.platforms import eventually
@@ -388,3 +389,55 @@ def test_who_runs_the_gate_does_not_decide_its_hold(
     code, said = gate(scene, "rosa.keller", command)
     assert (code, "is of who runs the gate" in said) == (20, True)
     assert by_people(*scene.asked)[1] == {}
+
+
+DECLARE = "declare TRIG-3 --as on-call-engineer --reason gone"
+
+
+def test_a_declared_trigger_is_ten_with_the_way_back_and_holds_until_two_people_withdraw_it(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GITHUB_ACTOR", "rosa.keller@unifiedhealth.example")  # her own run: she may
+    asked: list[object] = []
+
+    def plan(arguments: argparse.Namespace, *_: object) -> int:
+        asked.append((arguments.env, arguments.release, arguments.region, arguments.only))
+        return 20
+
+    monkeypatch.setattr("gates.cli.rollback.run", plan)
+    code, said = gate(scene, "rosa.keller", DECLARE)
+    assert code == 10
+    assert "TRIG-3 was declared by Rosa Keller as on-call-engineer at 20" in said
+    assert asked == [(str(scene.folder / "environment.yaml"), "v1.2.0", [], [])]
+    (why,) = words_against(*scene.asked)
+    assert why.endswith("UTC: gone; it stands until it is withdrawn")
+    withdraw = "declare TRIG-3 --withdraw --reason found --as {}"
+    first = gate(scene, "rosa.keller", withdraw.format("release-manager"))
+    assert (first[0], "2 people have to withdraw it" in first[1]) == (20, True)
+    second = gate(scene, "emil.haas", withdraw.format("engineering-manager"))
+    assert (second[0], "it is withdrawn. Ask the gate again." in second[1]) == (20, True)
+    assert words_against(*scene.asked) == ()
+
+
+@cases(
+    "command said",
+    {
+        "no trigger": (
+            "declare IV-HEALTH-1 --as qa-lead --reason x",
+            "is no trigger; there is: TRIG-1",
+        ),
+        "nothing to withdraw": (
+            "declare TRIG-3 --withdraw --as security-lead --reason x",
+            "nobody declared it, so nothing is withdrawn",
+        ),
+        "a role that may not withdraw": (
+            "declare TRIG-3 --withdraw --as qa-lead --reason x",
+            "--as qa-lead: release-manager or security-lead",
+        ),
+    },
+)
+def test_what_can_t_be_declared_is_refused(scene: Scene, command: str, said: str) -> None:
+    who = "sofia.lind" if "security" in command else "quinn.adler"
+    code, found = gate(scene, who, command)
+    assert (code, scene.record(1).exists()) == (64, False)
+    assert said in found

@@ -44,6 +44,8 @@ class Scripted:
     subject: str = "Error rate"
     for_seconds: float = 3
     limit: float | None = 0.01
+    twice: bool = False
+    every_seconds: float = 0.0
     asked: list[Sequence[float]] = dataclasses.field(default_factory=list)
 
     def ready_in_seconds(self) -> float:
