@@ -94,7 +94,11 @@ class Watched:
     @classmethod
     def begun(cls, event: Mapping[str, Any]) -> Watched:
         """Return a watch that begins."""
-        conditions = tuple(Condition(**one) for one in event.get("watched", ()))
+        conditions = tuple(
+            # What is no number would end the drawing, and the run with it.
+            Condition(**{**one, "limit": None if (limit := one["limit"]) is None else float(limit)})
+            for one in event.get("watched", ())
+        )
         return cls(float(event["began"]), float(event["wanted_seconds"]), conditions)
 
 

@@ -109,12 +109,14 @@ class Track:
     @property
     def described(self) -> dict[str, Any]:
         """Return what a view of the watch says of it before its first evaluation."""
-        names = ("check", "region", "subject")
-        limit = rules.limit_words(self.condition.limit)
+        check, region, subject = self.key
+        where = {"check": check, "region": region, "subject": subject}
+        limit, lasts = self.condition.limit, self.clock.for_seconds
         return {
-            **dict(zip(names, self.key, strict=True)),
+            **where,
             "limit": limit,
-            "for_seconds": self.clock.for_seconds,
+            "limit_words": rules.limit_words(limit),
+            "for_seconds": lasts,
         }
 
     @property

@@ -12,7 +12,7 @@ import pytest
 from gates.decide.outcome import Outcome
 from gates.decide.trigger import Clock
 from probes.observation import Deadline
-from reports.events import EVALUATED, read_lines
+from reports.events import EVALUATED, Watched, read_lines
 from settings.triggers import TriggersPolicy
 from steps.kit.asked import Asked
 from steps.kit.baseline import SHARED, CannotCollectError
@@ -75,6 +75,14 @@ def looked(condition: Scripted, *, missed: frozenset[int] = frozenset()) -> Trac
             track.look(due)
             due = []
     return track
+
+
+def test_a_view_reads_what_a_track_says_of_itself() -> None:
+    said = {"began": 0, "wanted_seconds": 9, "watched": [looked(Scripted("...")).described]}
+    (shown,) = Watched.begun(said).conditions
+    assert (shown.limit, shown.limit_words, shown.for_seconds) == (0.01, "1.00%", 3)
+    with pytest.raises(ValueError, match="could not convert"):
+        Watched.begun({**said, "watched": [{**said["watched"][0], "limit": "1.00%"}]})  # type: ignore[index] # a list
 
 
 @cases(
