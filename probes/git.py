@@ -256,27 +256,44 @@ def _annotated(commit: str, object_id: str, written: bytes) -> Tag:
 
 
 def lacking(
-    place: Place, commit: str, others: Iterable[str], *, deadline: Deadline
+    place: Place, commit: str, others: Iterable[str], *, alone: bool = False, deadline: Deadline
 ) -> Observation[Lacking]:
-    """Return which of other commits a commit does not contain; one that was picked counts as contained."""
+    """Return of which other commits a commit does not contain all that leads to them, or they `alone`.
+
+    One that was picked counts as contained, by what it changes, and as lacking once it was taken back.
+    """
 
     def ask() -> Lacking:
-        found = {one: _lacks(place, commit, one, deadline) for one in dict.fromkeys(others)}
+        found = {one: _lacks(place, commit, one, alone, deadline) for one in dict.fromkeys(others)}
         return Lacking({one: count for one, count in found.items() if count != 0})
 
     return _observed(place.shown, f"{place.shown} {commit}", ask)
 
 
-def _lacks(place: Place, commit: str, other: str, deadline: Deadline) -> int | None:
+def _lacks(place: Place, commit: str, other: str, alone: bool, deadline: Deadline) -> int | None:  # noqa: FBT001 - handed on
     problem = f"does not know the commit {commit}"
     known = _git(place, ("cat-file", "--batch-check"), deadline, problem, f"{other}\n".encode())
     if b" commit " not in known:
         return None
-    counted = ("rev-list", "--count", other, f"^{commit}", "--")
-    count = int(_text(place, counted, deadline, problem))
-    # `git cherry-pick -x` says which commit it took.
-    picked = ("rev-list", "--max-count=1", "--fixed-strings", f"--grep=from commit {other}", commit)
-    return 0 if count and _text(place, (*picked, "--"), deadline, problem) else count
+    beside = (other, f"^{commit}")
+    count = int(_text(place, ("rev-list", "--count", *beside, "--"), deadline, problem))
+    if not count:
+        return 0
+    wanted = ("-1", "-m", "--first-parent", other) if alone else ("--no-merges", *beside)
+    there = [one for one, _ in _patches(place, ("--no-merges", commit, f"^{other}"), deadline)]
+    back = {one: patch for patch, one in _patches(place, ("-R", *wanted), deadline)}
+    changes = _patches(place, wanted, deadline)
+    lacks = [one for patch, one in changes if there.count(patch) <= there.count(back.get(one, ""))]
+    return len(lacks) if changes else count
+
+
+def _patches(place: Place, asked: tuple[str, ...], deadline: Deadline) -> list[tuple[str, str]]:
+    """Return what commits change, as one id whatever they stand on, and the commits; not of empty ones."""
+    problem = "can't tell what its commits change"
+    plain = ("--full-index", "--no-prefix", "--no-renames", "--no-ext-diff", "--no-textconv")
+    written = _git(place, ("log", "-p", *plain, *asked, "--"), deadline, problem)
+    ids = _git(place, ("patch-id", "--stable"), deadline, problem, written).decode().split()
+    return list(zip(ids[::2], ids[1::2], strict=True))
 
 
 def files(

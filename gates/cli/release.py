@@ -82,12 +82,26 @@ def _repository(
     arguments: argparse.Namespace, source: Mapping[str, Any], file: pathlib.Path
 ) -> str:
     """Return the repository that the flag names, or the environment; raises RequestError."""
-    named = str(source.get("repository", PLACEHOLDER))
+    named = str(arguments.repository or source.get("repository", PLACEHOLDER))
+    if _has_login(named):
+        raise RequestError(
+            "--repository, or source.repository: the address holds a password or token, which would stand "
+            "in logs; leave it out, git asks this machine's own credentials."
+        )
     if arguments.repository:
-        return str(arguments.repository)
+        return named
     if PLACEHOLDER in named:
         raise RequestError(f"--repository: name the release's repository; {shown(file)} does not.")
     return named if probes.git.is_address(named) else str(file.parent / named)
+
+
+def _has_login(address: str) -> bool:
+    """Tell whether an address that git may clone holds more than the name of a user."""
+    scheme, begins, rest = address.partition("://")
+    if scheme.casefold() in ("http", "https"):
+        return "@" in rest or "?" in rest
+    login = (rest if begins else scheme).rpartition("@")[0]
+    return ":" in login
 
 
 def _place(repository: str, clone: pathlib.Path) -> Place:

@@ -88,7 +88,7 @@ class _Notification(Part):
 
 
 class _Invocation(Part):
-    executionSuccessful: bool = True
+    executionSuccessful: bool = False
     endTimeUtc: str | None = None
     toolExecutionNotifications: Many[_Notification] = ()
     ruleConfigurationOverrides: Many[Mapping[str, Any]] = ()
@@ -138,12 +138,14 @@ def read(content: bytes) -> Scan:
 
 
 def _gaps(run: _Run) -> Iterator[str]:
+    if not run.tool.driver.name.strip():
+        yield "it names no scanner"
     if run.results is None:
         yield "a run has no list of results: the scan did not begin"
     if "results" in run.externalPropertyFileReferences:
         yield "its results lie in other files"
     if not all(one.executionSuccessful for one in run.invocations):
-        yield "the scan did not end well, by its own word"
+        yield "the scan did not end well, or does not say so"
     told = (one for each in run.invocations for one in each.toolExecutionNotifications)
     if any(one.level == "error" for one in told):
         yield "the scanner met errors of its own"

@@ -6,6 +6,7 @@ leaves anything out.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator, Mapping
 from typing import Any, Final, Literal
 
@@ -104,6 +105,7 @@ class _GrypeSource(Part):
 
 
 class _GrypeTarget(Part):
+    layers: Many[Any] = ()
     manifestDigest: str = ""
     repoDigests: Many[str] = ()
 
@@ -217,11 +219,15 @@ def _of_grype(report: _Grype) -> Scan:
     tool, target = report.descriptor, report.source.target
     image = read_as(_GrypeTarget, target, "a report of Grype") if isinstance(target, dict) else None
     asked = [one for one in ("only-fixed", "only-notfixed") if tool.configuration.get(one)]
+    gaps = [f"it was made with {one}, which leaves others out" for one in asked]
+    empty = target is None if image is None else not image.layers
+    if empty and not (report.matches or report.ignoredMatches):
+        gaps.append("it names no layer of an image, so nothing was scanned")
     about = About(
         tool=f"Grype {tool.version}".strip(),
         made_at=moments(tool.timestamp),
         digests=digests_in(image.manifestDigest, *image.repoDigests) if image else (),
-        gaps=tuple(f"it was made with {one}, which leaves others out" for one in asked),
+        gaps=tuple(gaps),
     )
     found, ignored = (
         tuple(_grype_weakness(one) for one in each)
@@ -244,4 +250,7 @@ def _of_cyclonedx(document: CycloneDxVulnerabilities) -> Scan:
         rated = worst(severity(each.severity) for each in one.ratings)
         packages = [purls.get(each.ref, each.ref) for each in one.affects] or [""]
         found += [Weakness(one.names, rated, plain_purl(package)) for package in packages]
-    return Scan(document.about, tuple(found))
+    about = document.about
+    if not document.components:
+        about = dataclasses.replace(about, gaps=("it lists no components that were scanned",))
+    return Scan(about, tuple(found))

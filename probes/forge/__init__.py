@@ -166,6 +166,9 @@ class Reader:
             answer = self._get(asked)
             pages.append(answer.json())
             asked = (following or self._linked)(answer)
+            if asked is None and following is None and _is_full(pages[-1]):
+                # Something between may have left out which page is next; then the next one tells.
+                asked = f"{path}?{urlencode({**query, 'page': len(pages) + 1})}"
         return pages
 
     def listed(self, path: str, **query: object) -> list[Mapping[str, object]]:
@@ -208,6 +211,11 @@ class Reader:
             pause(wait)
             seen = self._ask(path)
         return api.good_answer(self._server, seen)
+
+
+def _is_full(page: object) -> bool:
+    """Tell whether a page of a list may not be the last one."""
+    return isinstance(page, list) and len(page) >= PAGE
 
 
 def read(

@@ -10,7 +10,8 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import probes
-from environments.release_file import Bound
+from environments.release_file import Bound, read_release
+from environments.yaml_file import ConfigurationError
 from gates.decide.judgement import Judgement
 from gates.decide.outcome import Outcome
 from gates.decide.release import Release
@@ -25,6 +26,7 @@ from steps.kit.evidence import (
     AgeLimit,
     EvidenceFile,
     damaged,
+    judge_identity,
     judge_result,
     missing,
     parsed,
@@ -32,7 +34,6 @@ from steps.kit.evidence import (
     store,
     young_enough,
 )
-from steps.kit.expect import nothing_to_judge
 from steps.kit.platform import NotDescribedError
 from steps.kit.release import described_release
 from steps.proofs import rules
@@ -72,8 +73,10 @@ class Store:
     listed: tuple[EvidenceFile, ...]
 
     def matching(self, pattern: str) -> list[EvidenceFile]:
-        """Return the listed files of a name, in order."""
-        found = [one for one in self.listed if fnmatch.fnmatchcase(one.file, pattern)]
+        """Return the listed files of a name, in order; a log of SARIF may end in .sarif.json as well."""
+        ends = (".json",) if pattern.endswith(".sarif") else ()
+        names = {one.file: {one.file, *map(one.file.removesuffix, ends)} for one in self.listed}
+        found = [one for one in self.listed if fnmatch.filter(names[one.file], pattern)]
         return sorted(found, key=lambda one: one.file)
 
     def content(self, title: str, listed: EvidenceFile) -> bytes:
@@ -182,8 +185,10 @@ def _documents(here: Store, wanted: Wanted) -> Iterator[Read]:
         yield Read(wanted, contents, **beside)
         return
     images = here.bound.file.images
-    if not images:
-        here.asked.judge(nothing_to_judge(wanted.title, "the release has no image"))
+    section = here.asked.platform.environment.settings.images
+    known = () if section is None else section.repositories
+    gone = [one for one in known if one not in images] or ["any image"] * (not images)
+    here.asked.judge(*(rules.unnamed(wanted.title, one) for one in gone))
     for repository, digest in images.items():
         pattern = wanted.files.replace("{image}", repository.rpartition("/")[2])
         contents = here.believed(wanted, pattern, wanted.format, digest)
@@ -214,12 +219,30 @@ def _before(here: Store, wanted: Wanted) -> tuple[Any, ...] | None:
     there = dataclasses.replace(here, release=before, listed=listing.evidence.files)
     if not there.matching(wanted.files):
         return None
-    reports: list[Any] = []
-    here.asked.each(
-        there.matching(wanted.files),
-        lambda one: reports.append(there.says(wanted.title, one, wanted.format)[0]),
-    )
+    told, reports = listing.evidence.commit, list[Any]()
+    commit = _commit_of(here.asked, before) or told
+    # However old it is, it has to be of that release, and of another commit than this one.
+    age = here.limit(wanted)
+    whose = judge_identity(listing.subject, listing.evidence, LIST, before, age=age)[:-1]
+    if commit == here.bound.commit or any(one.outcome is not Outcome.PASS for one in whose):
+        return ()
+
+    def take(listed: EvidenceFile) -> None:
+        report, about = there.says(wanted.title, listed, wanted.format)
+        of = rules.of_commit(listed.file, commit, (told, listed.commit, *about.commits))
+        if of.outcome is Outcome.PASS:
+            reports.append(report)
+
+    here.asked.each(there.matching(wanted.files), take)
     return tuple(reports)
+
+
+def _commit_of(asked: Asked, release: Release) -> str:
+    """Return the commit of a release; empty where nobody describes it."""
+    try:
+        return read_release(asked.platform.environment, release).commit
+    except ConfigurationError:
+        return ""
 
 
 def _ends(*made_at: dt.datetime) -> set[dt.datetime]:

@@ -6,6 +6,7 @@ Names of packages, vulnerabilities, rules and suites are shown where they have t
 from __future__ import annotations
 
 import collections
+import dataclasses
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -41,6 +42,12 @@ _WINDOWS = ("15m", "1h", "24h")
 def shown(name: str) -> str:
     """Return a name of a foreign file if it has the shape of one, else how long it is."""
     return name if _SHAPE.fullmatch(name) else f"(a name of {len(name)} characters)"
+
+
+def unnamed(title: str, images: str) -> Judgement:
+    """Return that nothing can be of an image whose digest release.yaml does not say."""
+    sentence = f"{title}: release.yaml names no digest of {images}, so nothing is proved of it"
+    return _undecided(title, sentence, f"release.yaml with the digest of {images}", "image")
 
 
 def changed(subject: str) -> Judgement:
@@ -99,6 +106,9 @@ def tests(
         if one.declared > one.tests:
             lacks = f"it says {one.declared:,} tests and holds {one.tests:,}"
             yield gap(f"{subject}, {file}", f"{lacks}: it was cut off, or some never ran")
+        if one.tests == one.skipped:
+            sentence = f"{subject}, {file}: none of its {one.tests:,} tests ran"
+            yield _undecided(f"{subject}, {file}", sentence, "tests that run", "tests")
     yield from _enough(wanted, list(reports.values()))
     if before is None:
         remark = (
@@ -167,14 +177,15 @@ def scan(
         # What a scanner of packages left out by a rule of its own counts: only VEX leaves out.
         by_rule = one.left_out if wanted.format == "sarif" else ()
         counted = one.found if by_rule else (*one.found, *one.left_out)
-        excused = [each for each in counted if _excused(each, exceptions, digests)]
-        left = [each for each in counted if each not in excused]
+        why = {each: _excused(each, exceptions, digests) for each in counted}
+        excused = [each for each in counted if why[each]]
+        left = [each for each in counted if not why[each]]
         left_out = len(by_rule) + len(excused)
         if wanted.forbidden is None:
             yield expect(True, subject, f"{subject}: scanned, {_counts(left, left_out)}")
         else:
             yield from _gravity(subject, wanted.forbidden, left, left_out)
-        reasons = sorted({_excused(each, exceptions, digests) for each in excused})
+        reasons = sorted({why[each] for each in excused})
         if excused:
             named = f"{_names(excused)} by VEX ({', '.join(map(shown, reasons[:_MOST_NAMED]))})"
             remark = f"{subject}: left out as not affected: {named}"
@@ -182,8 +193,11 @@ def scan(
 
 
 def _excused(found: Weakness, exceptions: Sequence[Exceptions], digests: tuple[str, ...]) -> str:
-    reasons = (one.reason_for(found, digests) for one in exceptions)
-    return next((one for one in reasons if one), "")
+    """Return why a finding is none: the newest statement counts, in whichever document it stands."""
+    if not exceptions:
+        return ""
+    every = tuple(statement for one in exceptions for statement in one.statements)
+    return dataclasses.replace(exceptions[0], statements=every).reason_for(found, digests)
 
 
 def _gravity(

@@ -26,6 +26,8 @@ def branches_merged(run: Run, asked: Asked, source: Source) -> None:
     refs, before = reading.refs(run, asked), reading.read_tag(run, asked, release.file.previous)
     branches = refs.branches.items()
     named = {f"branch {one}": tip for one, tip in branches if rules.fits(one, source.merged)}
+    gone = [one for one in source.merged if not rules.is_pattern(one) and one not in refs.branches]
+    asked.judge(*map(rules.no_branch, gone))
     reading.judge_contained(
         run, asked, release, {f"release {release.file.previous}": before.commit, **named}
     )

@@ -86,8 +86,13 @@ def read_tag(run: Run, asked: Asked, name: str) -> Tag:
     return asked.read(f"tag {name}", ask)
 
 
-def judge_contained(run: Run, asked: Asked, release: Bound, commits: Mapping[str, str]) -> None:
-    """Judge that the release contains commits, each by what it is of; raises Unread."""
+def judge_contained(
+    run: Run, asked: Asked, release: Bound, commits: Mapping[str, str], *, alone: bool = False
+) -> None:
+    """Judge that the release contains commits, each by what it is of; raises Unread.
+
+    `alone`: none of the commits before them has to be.
+    """
     if refs(run, asked).is_shallow:
         asked.judge(rules.cut_off())
         return
@@ -96,6 +101,7 @@ def judge_contained(run: Run, asked: Asked, release: Bound, commits: Mapping[str
         repository(run, asked),
         release.commit,
         commits.values(),
+        alone=alone,
         deadline=patience(asked.platform),
     )
     lacking = asked.read(f"what the release lacks of {', '.join(commits)}", ask).commits

@@ -32,6 +32,18 @@ def fits(path: str, patterns: Iterable[str]) -> bool:
     return any(fnmatch.fnmatchcase(path, pattern) for pattern in patterns)
 
 
+def is_pattern(name: str) -> bool:
+    """Tell whether a name stands for any number of others, none too."""
+    return re.search(r"[*?[]", name) is not None
+
+
+def no_branch(name: str) -> Judgement:
+    """Return that a branch which must be merged is not there, so that nothing tells whether it was."""
+    sentence = f"branch {name} is not there, and source.merged names it"
+    clears = f"branch {name} in the repository, or source.merged without it"
+    return expect(None, f"branch {name}", sentence, clears, rule="contained")
+
+
 def branch_ends(branch: str, tip: str | None, commit: str) -> Judgement:
     """Judge that the release's branch is there, and that all of it is released."""
     found = "is not there" if tip is None else f"ends at {tip[:12]}"

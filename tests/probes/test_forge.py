@@ -14,7 +14,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from pydantic import SecretStr
 
-from probes.forge import End, Pipeline, Request, Rights, Verified
+from probes.forge import PAGE, End, Pipeline, Request, Rights, Verified
 from probes.forge.github import GitHub
 from probes.forge.gitlab import GitLab
 from probes.forge.jira import Jira
@@ -160,6 +160,19 @@ def test_a_token_goes_nowhere_else_and_pages_have_an_end(elsewhere: str, words: 
         server.shutdown()
         thread.join(5)
     assert words in failed(observed, FailureKind.UNUSABLE_ANSWER).detail
+
+
+def test_a_full_page_is_not_the_last_one_where_nobody_says_which_is_next() -> None:
+    """What stands between gate and forge may leave the header out."""
+
+    def answers(_: str, path: str, __: Message, ___: bytes) -> tuple[int, object]:
+        page = int(parse_qs(urlsplit(path).query).get("page", ["1"])[0])
+        waiting = [{"number": number} for number in range(PAGE + 1)]
+        return 200, [] if "milestones" in path else waiting[(page - 1) * PAGE : page * PAGE]
+
+    with json_server(answers) as url:
+        found = brought(GitHub.of(url, "a/b", None, None).requests("main", "v1", deadline=soon()))
+    assert len(found.into_branch) == PAGE + 1
 
 
 GITLAB = {

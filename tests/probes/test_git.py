@@ -119,6 +119,65 @@ def test_a_commit_that_was_picked_is_contained(place: Place) -> None:
     assert found == {late: 1, unknown: None}
 
 
+def picked(place: Place, *commits: str) -> str:
+    """Pick commits to main, and return where it ends."""
+    for one in commits:
+        repository.git(place.folder, "cherry-pick", one)
+    return repository.git(place.folder, "rev-parse", "HEAD").decode().strip()
+
+
+@pytest.fixture
+def two(place: Place) -> tuple[str, str]:
+    """Return two commits of a branch that is not merged; main is checked out."""
+    repository.git(place.folder, "switch", "--quiet", "-c", "feature/two", "v1.1.0")
+    made = []
+    for name in ("one.ts", "two.bin"):
+        (place.folder / name).write_bytes(b"\0" + name.encode())
+        repository.git(place.folder, "add", name)
+        repository.git(place.folder, "commit", "--quiet", "-m", name)
+        made.append(repository.git(place.folder, "rev-parse", "HEAD").decode().strip())
+    repository.git(place.folder, "switch", "--quiet", "main")
+    return made[0], made[1]
+
+
+def lacks(place: Place, head: str, other: str, *, alone: bool = False) -> int | None:
+    found = brought(git.lacking(place, head, [other], alone=alone, deadline=soon()))
+    return found.commits.get(other, 0)
+
+
+def test_a_branch_is_contained_when_each_of_its_commits_is(
+    place: Place, two: tuple[str, str]
+) -> None:
+    """By what they change, whatever is written of them."""
+    first, last = two
+    assert lacks(place, picked(place), last) == 2
+    head = picked(place, last)
+    assert (lacks(place, head, last), lacks(place, head, last, alone=True)) == (1, 0)
+    words = ("commit", "--quiet", "--allow-empty", "-m", f"(cherry picked from commit {first})")
+    repository.git(place.folder, *words)
+    assert lacks(place, picked(place), first, alone=True) == 1
+    assert lacks(place, picked(place, first), last) == 0
+
+
+def test_a_pick_that_was_taken_back_is_not_contained(place: Place, two: tuple[str, str]) -> None:
+    picked(place, *two)
+    repository.git(place.folder, "revert", "--no-edit", "HEAD")
+    assert lacks(place, picked(place), two[1]) == 1
+    assert lacks(place, picked(place), two[1], alone=True) == 1
+    repository.git(place.folder, "revert", "--no-edit", "HEAD")
+    assert lacks(place, picked(place), two[1]) == 0
+
+
+def test_a_merge_that_was_picked_as_one_is_contained(place: Place, two: tuple[str, str]) -> None:
+    repository.git(place.folder, "switch", "--quiet", "-c", "develop", "v1.1.0")
+    repository.git(place.folder, "merge", "--quiet", "--no-ff", "-m", "Two", two[1])
+    merge = repository.git(place.folder, "rev-parse", "HEAD").decode().strip()
+    repository.git(place.folder, "switch", "--quiet", "main")
+    assert lacks(place, picked(place), merge, alone=True) == 1
+    repository.git(place.folder, "cherry-pick", "--mainline", "1", merge)
+    assert lacks(place, picked(place), merge, alone=True) == 0
+
+
 def test_who_signed_a_tag_is_read_with_what_was_signed(place: Place) -> None:
     key = place.folder.parent / "key"
     made = ("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(key))

@@ -150,7 +150,8 @@ def _trivy(name: str, digest: str, now: dt.datetime) -> dict[str, Any]:
 
 
 def _grype(name: str, digest: str, now: dt.datetime) -> dict[str, Any]:
-    target = {"userInput": name, "manifestDigest": digest}
+    layer = {"digest": digest, "size": 1024}
+    target = {"userInput": name, "manifestDigest": digest, "layers": [layer]}
     return {
         "matches": [],
         "source": {"type": "image", "target": target},

@@ -103,6 +103,41 @@ def test_what_can_not_be_drafted_is_one_sentence(
     said(found, {str(tmp_path): "FOLDER", str(made): "REPOSITORY"})
 
 
+SECRET = "sentinel-5c1"
+
+
+@cases(
+    "address",
+    {
+        "a user and a password": f"https://anna:{SECRET}@git.clinic.example/release",
+        "a token": f"https://{SECRET}@git.clinic.example/release",
+        "in capitals": f"HTTPS://anna:{SECRET}@git.clinic.example/release",
+        "as a query": f"https://git.clinic.example/release?token={SECRET}",
+        "of ssh": f"ssh://git:{SECRET}@git.clinic.example/release",
+        "with a slash in it": f"https://anna:x/{SECRET}@git.clinic.example/release",
+    },
+)
+@pytest.mark.parametrize("by", ["flag", "environment"])
+def test_an_address_with_a_password_is_refused_and_not_printed(
+    tmp_path: pathlib.Path, address: str, by: str
+) -> None:
+    described(tmp_path)
+    words = ["--repository", address] if by == "flag" else []
+    if by == "environment":
+        with (tmp_path / "clinic.yaml").open("a") as file:
+            file.write(f"source: {{repository: '{address}'}}\n")
+    code, out, said = ask(tmp_path, *words)
+    assert (code, out) == (64, "")
+    assert "the address holds a password or token" in said
+    assert SECRET not in said
+
+
+@cases("address", {"ssh": "ssh://git@localhost:1/x", "as scp writes it": "git@localhost:x"})
+def test_the_name_of_a_user_is_no_password(tmp_path: pathlib.Path, address: str) -> None:
+    described(tmp_path)
+    assert "can't be cloned" in ask(tmp_path, "--repository", address)[2]
+
+
 def test_a_new_first_number_is_a_major_release_and_tickets_are_found(
     made: pathlib.Path, tmp_path: pathlib.Path
 ) -> None:

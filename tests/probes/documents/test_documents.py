@@ -103,6 +103,20 @@ ODD = {
         "sarif",
         run(results=[], invocations=[{"executionSuccessful": False}]),
     ),
+    "a run that does not say how it ended": ("sarif", run(results=[], invocations=[{}])),
+    "a scanner without a name": ("sarif", run(results=[], tool={"driver": {"name": " "}})),
+    "an empty image": (
+        "vulnerabilities",
+        changed("grype-image.json", matches=[], source={"target": {"layers": []}}),
+    ),
+    "nothing that was scanned": (
+        "vulnerabilities",
+        changed("grype-image.json", matches=[], source={}),
+    ),
+    "no components": (
+        "vulnerabilities",
+        b'{"bomFormat": "CycloneDX", "specVersion": "1.6", "vulnerabilities": []}',
+    ),
     "results in other files": (
         "sarif",
         run(results=[], externalPropertyFileReferences={"results": []}),

@@ -301,6 +301,69 @@ def test_odd_evidence_is_never_taken_for_good(
     said([str(check.outcome("eu")), *wrong(check)])
 
 
+def test_the_newest_exception_counts_in_whichever_file_it_stands(place: Place) -> None:
+    """What turned out to be affected after all is no exception any more."""
+    folder = place.evidence / "v1.2.0"
+    (first,) = folder.glob("*.vex.json")
+    said = json.loads(first.read_text())
+    later = (dt.datetime.now(dt.UTC) + dt.timedelta(seconds=1)).isoformat()
+    affected = [{**one, "status": "affected"} for one in said["statements"]]
+    added(
+        folder, "later.vex.json", json.dumps({**said, "timestamp": later, "statements": affected})
+    )
+    (found,) = wrong(judged("T7-SEC-1", place.platform()))
+    assert found.startswith("FAIL: ")
+
+
+def added(folder: pathlib.Path, name: str, content: str) -> None:
+    """Put a file beside the others, listed as they are."""
+    (folder / name).write_text(content)
+    listing = json.loads((folder / "files.json").read_text())
+    digest = f"sha256:{hashlib.sha256(content.encode()).hexdigest()}"
+    listing["files"].append({**listing["files"][0], "file": name, "digest": digest})
+    (folder / "files.json").write_text(json.dumps(listing))
+
+
+def test_a_scan_that_ends_in_sarif_json_is_one_of_the_scans(place: Place) -> None:
+    added(
+        place.evidence / "v1.2.0", "sast-2.sarif.json", scanned({"ruleId": "r", "level": "error"})
+    )
+    (found,) = wrong(judged("T7-SEC-1", place.platform()))
+    assert found.startswith("FAIL: static scan, sast-2.sarif.json: ")
+
+
+@cases("images", {"no image": {}, "one of two": {WEB: image_digest(WEB, RELEASE)}})
+@pytest.mark.parametrize("item", ["T7-SEC-1", "T7-TEST-3"])
+def test_of_an_image_that_the_release_does_not_name_nothing_is_proved(
+    item: str, images: dict[str, str], place: Place
+) -> None:
+    file = place.evidence / "releases" / f"v{RELEASE}" / "release.yaml"
+    file.write_text(json.dumps({**json.loads(file.read_text()), "images": images}))
+    named = {"repositories": list(REPOSITORIES)}
+    check = judged(item, place.platform(images=named, aws={"region": "eu-central-1"}))
+    assert check.outcome("eu") is Outcome.INCONCLUSIVE
+    assert any("release.yaml names no digest of" in one for one in wrong(check))
+
+
+@cases(
+    "changes",
+    {
+        "of another release": {"release": "v1.0.0"},
+        "of another kind": {"kind": "image-build"},
+        "of this release's commit": {"commit": COMMITS[RELEASE]},
+        "of another commit than its files": {"commit": "3" * 40},
+    },
+)
+def test_tests_are_compared_with_those_of_the_release_before_and_no_others(
+    changes: dict[str, str], place: Place
+) -> None:
+    file = place.evidence / "v1.1.0" / "files.json"
+    file.write_text(json.dumps({**json.loads(file.read_text()), **changes}))
+    check = judged("T7-TEST-1", place.platform())
+    assert check.outcome("eu") is Outcome.INCONCLUSIVE
+    assert "the release before can't be compared with" in wrong(check)[0]
+
+
 def test_a_policy_without_an_item_says_so(place: Place) -> None:
     platform = ruled(place.platform(), "evidence", proofs={})
     with pytest.raises(Exception, match=r"the policy lacks evidence\.proofs\.T7-TEST-1"):

@@ -8,6 +8,7 @@ import pathlib
 import shutil
 import subprocess
 from collections.abc import Iterator
+from email.message import Message
 from typing import Any
 
 import pytest
@@ -27,6 +28,7 @@ from steps.source.doctor import examine_forge, examine_repository, examine_track
 from tests.golden import Said
 from tests.probes.servers import closed_port
 from tests.probes.standin_server import ADMIN, StandIn, listening
+from tests.steps.json_server import json_server
 from tests.steps.platforms import NOWHERE, a_platform, a_policy
 from tests.steps.scenarios import judged, told, wrong
 from tests.tables import beside, cases
@@ -186,6 +188,26 @@ def test_what_is_broken_is_said(scene: Scene, row: dict[str, Any], said: Said) -
     scene.policy = row.get("policy", {})
     scene.describe(**row.get("release", {}))
     said(wrong(scene.ask(row["check"], **row.get("source", {}))), {str(scene.folder): "FOLDER"})
+
+
+def test_a_branch_that_must_be_merged_and_is_not_there_is_not_merged(scene: Scene) -> None:
+    """A pattern may fit none."""
+    check = scene.ask("T7-CODE-1", merged=["develop", "hotfix/*"])
+    assert check.outcome("eu") is Outcome.INCONCLUSIVE
+    said = "branch develop is not there, and source.merged names it"
+    assert wrong(check) == [f"INCONCLUSIVE: {said}"]
+
+
+def test_a_merged_request_without_its_commit_is_not_in_the_release(scene: Scene) -> None:
+    merged = [{"iid": 7, "state": "merged"}]
+
+    def answers(_: str, path: str, __: Message, ___: bytes) -> tuple[int, object]:
+        return 200, [{"title": "v1.2.0"}] if "/milestones" in path else merged * ("=all" in path)
+
+    with json_server(answers) as url:
+        check = scene.ask("T7-CODE-1", forge={"kind": "gitlab", "url": url})
+    assert check.outcome("eu") is Outcome.INCONCLUSIVE
+    assert wrong(check)[0].startswith("INCONCLUSIVE: request #7: the repository has no such commit")
 
 
 @pytest.mark.parametrize("check_id", CHECKS)
