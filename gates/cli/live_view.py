@@ -94,7 +94,8 @@ class LiveView(PlainView):
         yield Padding(self._bar(progress), (0, 2))
         yield Padding(Text(self._now(progress), no_wrap=True, overflow="ellipsis"), (0, 2))
         if progress.watched is not None:
-            room = self._console.height - OTHER_LINES - len(reds)
+            tallies = len(progress.regions) if progress.checks else 0
+            room = self._console.height - OTHER_LINES - len(reds) - tallies
             yield Padding(_watched(progress.watched, room, self._console.width), (0, 2))
         if progress.watched is None or progress.checks:
             yield Padding(_regions(progress), (0, 2))

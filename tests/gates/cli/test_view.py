@@ -219,6 +219,9 @@ def test_a_watch_shows_what_is_nearest_to_a_rollback_in_each_region(
     assert pending.endswith("▁▁▁▁████")
     assert "·▁▁▁▁▁▁▁" in next(one for one in said if "us TRIG-1" in one)
     assert "more, farther from a rollback" in said[-1]
+    ended = at_once([*watched(more=40), *WHOLE], width, height)
+    assert len(ended) < height
+    assert "FAIL IV-PERF-3 eu, us" in ended[-1]
 
 
 def test_a_log_of_a_watch_has_a_line_for_each_change_and_now_and_then_one() -> None:
