@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
 import pathlib
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from gates.decide.fold import DOUBLED, MISSING, WAIVED
 from gates.decide.outcome import Decision, Outcome
@@ -199,7 +201,37 @@ def _steps_without_verdict(verdict: Verdict) -> tuple[str, ...]:
     return (f"What was measured until then: {explain_command(verdict)}", again)
 
 
+VERIFIED_AS = {
+    "feature flags": "flags",
+    **{one: one for one in ("kubernetes", "dns", "database")},
+    "roll forward": "forward",
+}
+"""What `gate post-rollback --method` calls the runbook's methods."""
+
+
+def verify_commands(verdict: Verdict) -> tuple[str, ...]:
+    """Return what verifies a rollback by the plan of this verdict, as one command; none without a plan."""
+    choice = data_of(verdict, "METHOD-1").get("choice") or {}
+    ways = (choice.get("plan") or {}).get("ways", ())
+    named = [f"--method {VERIFIED_AS[way]}" for way in ways if way in VERIFIED_AS]
+    # Its switch is the rollback's own: the release's, which this run was given, is another one.
+    asked = dataclasses.replace(verdict, switched_at_given=False)
+    return (command(asked, f"post-rollback {' '.join(named)}"),) if named else ()
+
+
+def data_of(verdict: Verdict, check: str) -> Mapping[str, Any]:
+    """Return the data of a check's judgement that has any; the regions share them."""
+    found = verdict.check(check)
+    for result in found.regions.values() if found is not None else ():
+        for judgement in result.judgements:
+            if judgement.data:
+                return judgement.data
+    return {}
+
+
 def _steps_after_go(verdict: Verdict) -> tuple[str, ...]:
+    if verify := verify_commands(verdict):
+        return (f"When whoever may order it has, and it is carried out: {verify[0]}",)
     if verdict.other_regions:
         here, others = ", ".join(verdict.regions), ", ".join(verdict.other_regions)
         join = f"{GATE} join {verdict.run} RUN"

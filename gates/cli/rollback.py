@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import json
-from collections.abc import Mapping
 from typing import IO, Any
 
 from environments.yaml_file import ConfigurationError
@@ -16,7 +14,7 @@ from gates.decide.outcome import (
     EXIT_USAGE,
     Decision,
 )
-from gates.decide.rollback.plan import Choice, Plan
+from gates.decide.rollback.plan import Choice
 from gates.decide.rollback.unattended import against
 from gates.decide.scope import RollbackPlan
 from gates.decide.verdict import Verdict
@@ -29,12 +27,6 @@ from reports.causes import causes_of
 from reports.texts import drawn
 
 METHOD, AUTHORITY, ESCALATION = "METHOD-1", "AUTH-1", "ESC-1"
-VERIFIED_AS = {
-    "feature flags": "flags",
-    **{one: one for one in ("kubernetes", "dns", "database")},
-    "roll forward": "forward",
-}
-"""What `gate post-rollback --method` calls the runbook's methods."""
 
 
 def run(arguments: argparse.Namespace, stdout: IO[str], stderr: IO[str]) -> int:
@@ -69,7 +61,7 @@ def _script(arguments: argparse.Namespace, stdout: IO[str], stderr: IO[str]) -> 
     plan = answer(RollbackPlan(), arguments, stderr)
     unattended = None if policy is None else policy.unattended
     choice = _choice(plan)
-    said = choice, _said(plan, AUTHORITY).get("authority", {})
+    said = choice, words.data_of(plan, AUTHORITY).get("authority", {})
     reasons = [*against(plan, cause, unattended, said, utc_now())]
     if reasons or choice is None or choice.plan is None or unattended is None:
         stderr.write(f"gate: a person has to decide: {'; '.join(reasons)}.\n")
@@ -81,23 +73,23 @@ def _script(arguments: argparse.Namespace, stdout: IO[str], stderr: IO[str]) -> 
 
 
 def _choice(verdict: Verdict) -> Choice | None:
-    said = _said(verdict, METHOD)
+    said = words.data_of(verdict, METHOD)
     return Choice.from_record(said["choice"]) if "choice" in said else None
 
 
 def as_json(verdict: Verdict) -> dict[str, Any]:
     """Return the verdict, with the plan beside it."""
     plan = {
-        "choice": _said(verdict, METHOD).get("choice"),
-        "authority": _said(verdict, AUTHORITY).get("authority"),
-        "escalation": _said(verdict, ESCALATION).get("escalation"),
+        "choice": words.data_of(verdict, METHOD).get("choice"),
+        "authority": words.data_of(verdict, AUTHORITY).get("authority"),
+        "escalation": words.data_of(verdict, ESCALATION).get("escalation"),
     }
     return {**verdict.record(), "rollback": plan}
 
 
 def as_text(verdict: Verdict) -> str:
     """Return the plan as people follow it, from the verdict alone."""
-    said = _said(verdict, METHOD)
+    said = words.data_of(verdict, METHOD)
     choice = _choice(verdict)
     plan = None if choice is None else choice.plan
     return drawn(
@@ -107,26 +99,8 @@ def as_text(verdict: Verdict) -> str:
         words=words,
         plan=plan,
         baseline=said.get("baseline"),
-        authority=_said(verdict, AUTHORITY).get("authority"),
-        escalation=_said(verdict, ESCALATION).get("escalation", ()),
+        authority=words.data_of(verdict, AUTHORITY).get("authority"),
+        escalation=words.data_of(verdict, ESCALATION).get("escalation", ()),
         causes=causes_of(verdict),
-        verify=_verify(verdict, plan),
+        verify=words.verify_commands(verdict),
     )
-
-
-def _verify(verdict: Verdict, plan: Plan | None) -> list[str]:
-    named = [VERIFIED_AS[way] for way in (plan.ways if plan else ()) if way in VERIFIED_AS]
-    methods = " ".join(f"--method {one}" for one in named)
-    # Its switch is the rollback's own: the release's, which this run was told, is another one.
-    asked = dataclasses.replace(verdict, switched_at_given=False)
-    return [words.command(asked, f"post-rollback {methods}")] if named else []
-
-
-def _said(verdict: Verdict, check: str) -> Mapping[str, Any]:
-    """Return the data of a check's judgement that has any; the regions share them."""
-    found = verdict.check(check)
-    for result in found.regions.values() if found is not None else ():
-        for judgement in result.judgements:
-            if judgement.data:
-                return judgement.data
-    return {}

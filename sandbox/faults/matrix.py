@@ -156,6 +156,8 @@ class Walk:
     def _gate_rows(self, gate: str, faults: Sequence[Fault]) -> Iterator[Row]:
         if gate.startswith("phase-"):
             self._sandbox("deploy", gate[-1])
+        if gate == "post-rollback":
+            self._sandbox("rollback", "kubernetes")
         for fault in faults:
             with self._records_kept():
                 self._sandbox("fault", "apply", fault.name)
@@ -220,6 +222,8 @@ def _command(gate: str) -> tuple[str, ...]:
     """Return how a gate of the catalogue is asked."""
     if gate.startswith("post-deploy-"):
         return ("post-deploy", "--window", gate.removeprefix("post-deploy-"))
+    if gate == "post-rollback":
+        return (gate, "--method", "flags", "--method", "kubernetes")
     if gate == "watch":
         return (gate, "--for", "30s")
     of_two_words = gate.startswith(("phase-", "rollback-"))

@@ -86,6 +86,7 @@ def run_checks(
     requests_per_second: int | None = None,
     watch_seconds: float | None = None,
     state: pathlib.Path | None = None,
+    restored: str | None = None,
 ) -> lines.Lines:
     """Run these checks in a process of their own and return what they wrote.
 
@@ -110,6 +111,7 @@ def run_checks(
         deadline_seconds=120,
         debug=False,
         watch_seconds=watch_seconds,
+        restored=restored,
     )
     said = FORKER.run(plan)
     platform.end_traffic()

@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import datetime as dt
+import pathlib
 from typing import Any
 
 import pytest
+from pydantic import SecretStr
 
 from gates.decide.outcome import Outcome
 from probes.kubernetes.objects import ConfigMap, Pod
 from probes.statuspage import Incident, Update
+from sandbox.systems.people import standins
 from settings.flags import Flags
+from steps.kit.platform import Platform
 from steps.people import rules as people
 from steps.rollback import after_rules as rules
+from tests.probes.servers import answer, serving
+from tests.probes.standin_server import ADMIN, StandIn, listening
+from tests.steps.platforms import NOWHERE, a_platform
+from tests.steps.scenarios import judged
 from tests.tables import cases
 
 OLD, OTHER = f"sha256:{'1' * 64}", f"sha256:{'2' * 64}"
@@ -181,3 +189,34 @@ def test_words_are_found_in_any_case_and_all_of_them(say: str) -> None:
     incidents = [an_incident("resolved", LATER)]
     assert people.told_users(incidents, [say], NOW).outcome is PASS
     assert people.told_users(incidents, [say, "v1.2.0"], NOW).outcome is FAIL
+
+
+@cases(
+    "bent outcome",
+    {
+        "updated since": ({"rolled_back": "monitoring"}, PASS),
+        "silent": ({"rolled_back": ""}, FAIL),
+        "updated before it": ({"rolled_back": "resolved", "updated_hours_ago": 90_000}, FAIL),
+    },
+)
+def test_the_status_page_is_read_over_its_own_api(
+    tmp_path: pathlib.Path, bent: dict[str, Any], outcome: Outcome
+) -> None:
+    with listening(standins.status_page(SecretStr(ADMIN), {})) as url:
+        StandIn(url).bend(**bent)
+        assert judged("RB-NOW-5", with_page(tmp_path, url)).outcome("eu") is outcome
+
+
+@pytest.mark.parametrize("body", ["<html>", "[]", "{}", '{"incidents": [{"status": 1}]}'])
+def test_a_page_that_answers_something_else_decides_nothing(
+    tmp_path: pathlib.Path, body: str
+) -> None:
+    with serving(answer(body.encode())) as server:
+        found = judged("RB-NOW-5", with_page(tmp_path, server.url)).outcome("eu")
+    assert found in (Outcome.ERROR, OPEN)
+
+
+def with_page(folder: pathlib.Path, url: str) -> Platform:
+    """Return a platform that was rolled back in January and tells users of it."""
+    page = {"url": url, "says": ["rolled back"]}
+    return a_platform(folder, {"eu": NOWHERE.format(1)}, status_page=page)
