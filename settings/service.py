@@ -108,6 +108,9 @@ class Synthetic(Section):
     """Lists and deletes synthetic records by tag, and nothing else."""
     provider_id: Text
     """The synthetic provider that bookings go to."""
+    call_address_since: Annotated[str, Field(pattern=r"^v[0-9]+\.[0-9]+\.[0-9]+$")] | None = None
+    """The first version whose video call answers where to join it; an older one, restored by a rollback, is
+    not asked for that. Left out: every version answers it."""
 
 
 class IntegrationTry(Section):

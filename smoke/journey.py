@@ -145,8 +145,16 @@ class StepTaken:
 class Journey:
     """One walk of one synthetic patient through one region; stops at the first broken step."""
 
-    def __init__(self, api: PatientApi, provider_id: str, deadline: Callable[[], Deadline]) -> None:
+    def __init__(
+        self,
+        api: PatientApi,
+        provider_id: str,
+        deadline: Callable[[], Deadline],
+        *,
+        call_address: bool = True,
+    ) -> None:
         self._api = api
+        self._call_needs = "joinUrl" if call_address else "id"
         self._provider_id = provider_id
         self._deadline = deadline
         self._token = SecretStr("")
@@ -192,7 +200,7 @@ class Journey:
 
     def _call(self, name: str) -> StepTaken:
         observed = self._api.start_call(self._token, self._appointment_id, self._deadline())
-        return _judged(name, observed, CREATED, {"status": "initialised"}, needs="joinUrl")
+        return _judged(name, observed, CREATED, {"status": "initialised"}, needs=self._call_needs)
 
 
 def _judged(

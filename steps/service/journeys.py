@@ -9,6 +9,7 @@ from pytest_bdd import parsers
 
 import probes
 from gates.decide.judgement import Judgement
+from gates.decide.release import Release
 from probes.http import HttpAnswer
 from probes.observation import FailureKind, Observation
 from settings.service import Synthetic
@@ -135,7 +136,13 @@ class Journeys:
     def _journey(self, region: str, synthetic: Synthetic, tag: str) -> Journey:
         patient = Patient.made_up(tag, synthetic.email_domain)
         api = PatientApi(self._platform.service(region, synthetic.service), patient)
-        return Journey(api, synthetic.provider_id, self._platform.call_deadline)
+        since, serves = synthetic.call_address_since, self._platform.serving
+        return Journey(
+            api,
+            synthetic.provider_id,
+            self._platform.call_deadline,
+            call_address=since is None or Release.parse(since) <= serves,
+        )
 
     def _row_of(self, booked: StepTaken) -> Observation[probes.postgres.RecordFound] | None:
         """Look for the booking in the database; None where the environment does not say where."""

@@ -6,6 +6,7 @@ import contextlib
 import json
 import pathlib
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from typing import Any
 
 import yaml
 
@@ -84,14 +85,13 @@ def run_checks(
     run_dir: pathlib.Path,
     checks: Collection[str],
     requests_per_second: int | None = None,
-    watch_seconds: float | None = None,
     state: pathlib.Path | None = None,
-    restored: str | None = None,
+    **more: Any,
 ) -> lines.Lines:
     """Run these checks in a process of their own and return what they wrote.
 
     While samples are waited for, so many requests are sent to each region: what the platform offers,
-    unless it is said. `state` is another one than the platform's own.
+    unless it is said. `state` is another one than the platform's own; `more` is of the child's plan.
     """
     run_dir.mkdir(parents=True, exist_ok=True)
     manifest = run_dir / "manifest.json"
@@ -110,8 +110,7 @@ def run_checks(
         switched_at=None,
         deadline_seconds=120,
         debug=False,
-        watch_seconds=watch_seconds,
-        restored=restored,
+        **more,
     )
     said = FORKER.run(plan)
     platform.end_traffic()

@@ -25,22 +25,23 @@ METHODS = {"flags": "v1.2.0", "kubernetes": "v1.1.0"}
 BATCHES = (
     (
         *("one-replica-not-rolled-back", "percentage-left-in-force", "rollback-not-announced"),
-        *("errors-after-a-rollback", "booking-broken-after-a-rollback", "status-page-silent"),
+        *("errors-after-a-rollback", "slow-after-a-rollback", "booking-broken-after-a-rollback"),
+        "status-page-not-updated",
     ),
-    ("rolled-back-to-another-image", "wrong-version-after-a-rollback", "status-page-not-updated"),
-    ("release-left-running", "service-selects-the-release", "status-page-still-investigating"),
-    ("old-pod-restarts", "configuration-of-the-release-left", "incident-of-another-release-posted"),
-    ("baseline-lost-after-a-rollback", "slack-down-after-a-rollback", "impact-not-assessed"),
+    ("service-selects-the-release", "slack-down-after-a-rollback", "impact-not-assessed"),
     (
         *("clusters-unreadable-after-a-rollback", "status-page-down"),
         *("prometheus-down-after-a-rollback", "bookings-unreadable-after-a-rollback"),
     ),
-    (
-        *("flags-unreadable-after-a-rollback", "statements-unreadable-after-a-rollback"),
-        "slow-after-a-rollback",
-    ),
+    ("rolled-back-to-another-image", "flags-unreadable-after-a-rollback"),
+    ("release-left-running", "wrong-version-after-a-rollback"),
 )
 """Together are faults whose checks do not meet."""
+ALONE = (
+    "baseline-lost-after-a-rollback",
+    "configuration-of-the-release-left",
+)
+"""Tried in `./harness faults` alone: each meets all batches."""
 RED_BEFORE = {
     "FAIL": {
         *("RB-K8S-1", "RB-K8S-2", "RB-K8S-3", "RB-FLAG-1", "RB-NOW-1"),
@@ -103,7 +104,7 @@ def test_a_fault_turns_its_checks_after_a_rollback(
 
 
 def test_every_fault_is_in_one_batch_and_every_check_is_red_under_one() -> None:
-    assert sorted(name for batch in BATCHES for name in batch) == sorted(FAULTS)
+    assert sorted((*(name for batch in BATCHES for name in batch), *ALONE)) == sorted(FAULTS)
     notices = {"RB-FLAG-4", "RB-NOW-4", "RB-NOW-6"}
     assert {one for fault in FAULTS.values() for one in fault.fail} == CHECKS - notices
     assert {one for fault in FAULTS.values() for one in fault.inconclusive} >= notices

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
 import pathlib
 from typing import Any
@@ -10,6 +11,7 @@ import pytest
 from pydantic import SecretStr
 
 from gates.decide.outcome import Outcome
+from gates.decide.release import Release
 from probes.kubernetes.objects import ConfigMap, Pod
 from probes.statuspage import Incident, Update
 from sandbox.systems.people import standins
@@ -19,8 +21,10 @@ from steps.people import rules as people
 from steps.rollback import after_rules as rules
 from tests.probes.servers import answer, serving
 from tests.probes.standin_server import ADMIN, StandIn, listening
+from tests.steps.patient_server import patient_server
 from tests.steps.platforms import NOWHERE, a_platform
 from tests.steps.scenarios import judged
+from tests.steps.service.conftest import SYNTHETIC
 from tests.tables import cases
 
 OLD, OTHER = f"sha256:{'1' * 64}", f"sha256:{'2' * 64}"
@@ -220,3 +224,23 @@ def with_page(folder: pathlib.Path, url: str) -> Platform:
     """Return a platform that was rolled back in January and tells users of it."""
     page = {"url": url, "says": ["rolled back"]}
     return a_platform(folder, {"eu": NOWHERE.format(1)}, status_page=page)
+
+
+@cases(
+    "since restored outcome",
+    {
+        "the version before never gave the address": ("v1.2.0", "v1.1.0", PASS),
+        "the release goes on, and gives none": ("v1.2.0", "v1.2.0", FAIL),
+        "every version gives one": (None, "v1.1.0", FAIL),
+    },
+)
+def test_users_can_do_again_what_they_could(
+    tmp_path: pathlib.Path, since: str | None, restored: str, outcome: Outcome
+) -> None:
+    (tmp_path / "token").write_text("sentinel-admin")
+    synthetic = {**SYNTHETIC, "call_address_since": since}
+    with patient_server() as server:
+        server.always = {"POST /v1/video/calls": (201, {"id": "1", "status": "initialised"})}
+        platform = a_platform(tmp_path, {"eu": server.url}, synthetic=synthetic)
+        back = dataclasses.replace(platform, restored=Release.parse(restored))
+        assert judged("RB-NOW-3", back).outcome("eu") is outcome
