@@ -38,6 +38,8 @@ from steps.watch.asking import Condition, Seen, lost
 
 _AS_GOOD_AS_NOW_SECONDS = 0.5
 LEAST_GAP_SECONDS = 3.0
+_LEAST_CALLS = 4
+"""A reading is many calls, one after the other."""
 Found = tuple[bool | None, str]
 """Whether it holds, and in words why; None: not to be told."""
 
@@ -72,7 +74,7 @@ class Standing:
     def __init__(self, platform: Platform, subject: str, every: float = 0.0) -> None:
         self.subject = subject
         self.every_seconds = platform.scaled(every, 0.0)
-        longest = max(self.every_seconds, platform.policy.deadlines.call)
+        longest = max(self.every_seconds, _LEAST_CALLS * platform.policy.deadlines.call)
         self._whole, self._longest = platform, longest
         self._lock = threading.Lock()
         self._newest: tuple[float, Found] | None = None
