@@ -8,7 +8,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from bench import Figure, contract, data, gate, load, report, verify
+from bench import Figure, contract, data, gate, load, report, verify, watch
 
 SUITES = {
     "data": data.figures,
@@ -23,6 +23,7 @@ SUITES = {
     "browser": gate.browser,
     "report": report.figures,
     "verify": verify.figures,
+    "watch": watch.figures,
 }
 
 

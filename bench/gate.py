@@ -88,7 +88,7 @@ def figures() -> Iterator[Figure]:
     yield Figure("gate --help", _seconds("gate", "--help"), 0.5, "s")
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
         environment = {**os.environ, "SANDBOX_STATE": folder}
-        seconds, verdict = _gate("post-deploy", *_LOCAL, environment=environment)
+        seconds, verdict = answered("post-deploy", *_LOCAL, environment=environment)
         yield Figure("gate post-deploy --env local, to GO", seconds, 60, "s")
         yield Figure("runs that were not GO", float(verdict["decision"] != "GO"), 0, "runs")
         yield Figure("sandbox up", _seconds("sandbox", "up", environment=environment), 15, "s")
@@ -103,9 +103,9 @@ def figures() -> Iterator[Figure]:
 def healthy_runs() -> Iterator[Figure]:
     """Yield how many of 20 runs against a healthy platform were not GO."""
     wrong = 0
-    with _platform() as environment:
+    with local_platform() as environment:
         for _ in range(HEALTHY_RUNS):
-            _, verdict = _gate("post-deploy", *_LOCAL, environment=environment)
+            _, verdict = answered("post-deploy", *_LOCAL, environment=environment)
             wrong += verdict["decision"] != "GO"
             sys.stderr.write(f"{verdict['decision']} {verdict['elapsed_seconds']} s\n")
             for reason in verdict["reasons"]:
@@ -116,12 +116,12 @@ def healthy_runs() -> Iterator[Figure]:
 def phases() -> Iterator[Figure]:
     """Yield the seconds of every phase's gate right after its phase was carried out, and their sum."""
     total, wrong = 0.0, 0
-    with _platform("--pending") as environment:
+    with local_platform("--pending") as environment:
         _seconds("gate", "baseline", *_LOCAL, environment=environment)
         for phase in PHASES:
             _seconds("sandbox", "deploy", str(phase), environment=environment)
             asked = ("phase", str(phase), *_LOCAL, "--release", "v1.2.0")
-            seconds, verdict = _gate(*asked, environment=environment)
+            seconds, verdict = answered(*asked, environment=environment)
             total += seconds
             wrong += verdict["decision"] != "GO"
             bound = _LONGER_PHASES.get(phase, _PHASE_SECONDS)
@@ -132,10 +132,10 @@ def phases() -> Iterator[Figure]:
 
 def countdown() -> Iterator[Figure]:
     """Yield the seconds of all items of the countdown, and what of it is not GO where all is done."""
-    with _platform("--pending") as environment:
+    with local_platform("--pending") as environment:
         _seconds("gate", "baseline", *_LOCAL, environment=environment)
         asked = ("pre-deploy", "--at", "T-2h", *_LOCAL, "--release", "v1.2.0")
-        seconds, verdict = _gate(*asked, environment=environment)
+        seconds, verdict = answered(*asked, environment=environment)
     open_ = {reason["check"] for reason in verdict["reasons"]}
     yield Figure("gate pre-deploy --at T-2h, all items", seconds, 20.0, "s")
     yield Figure("items that are not done", float(len(open_)), 0, "items")
@@ -148,17 +148,17 @@ def browser() -> Iterator[Figure]:
     """
     command = ("python", "-m", "pytest", "-q", *_LOCAL, "-m")
     journeys = "(browser and not WV-1) or A11Y-PAGE-1"
-    with _platform() as environment:
+    with local_platform() as environment:
         seconds = _seconds(*command, journeys, environment=environment)
-        before = _processor_seconds()
+        before = processor_seconds()
         _seconds(*command, "browser or accessibility", environment=environment)
-        took = _processor_seconds() - before
+        took = processor_seconds() - before
     yield Figure("browser journeys with axe, in Chromium", seconds, 30, "s")
     yield Figure("processor time of all in a browser, without the platform's", took, 60, "s")
 
 
 @contextlib.contextmanager
-def _platform(*flags: str) -> Iterator[Mapping[str, str]]:
+def local_platform(*flags: str) -> Iterator[Mapping[str, str]]:
     """Bring a local platform up until the block ends; yield the environment that leads to it."""
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
         environment = {**os.environ, "SANDBOX_STATE": folder}
@@ -169,7 +169,7 @@ def _platform(*flags: str) -> Iterator[Mapping[str, str]]:
             _seconds("sandbox", "down", environment=environment)
 
 
-def _gate(*question: str, environment: Mapping[str, str]) -> tuple[float, Mapping[str, Any]]:
+def answered(*question: str, environment: Mapping[str, str]) -> tuple[float, Mapping[str, Any]]:
     """Return the seconds that the gate's answer took, and the verdict."""
     started = time.perf_counter()
     done = _run(("gate", *question, "--output", "json"), environment)
@@ -179,7 +179,7 @@ def _gate(*question: str, environment: Mapping[str, str]) -> tuple[float, Mappin
 def _first_check_seconds(environment: Mapping[str, str]) -> float:
     """Return the seconds from the start of the process to the first `check_started` event."""
     started = time.time()
-    run = _gate("post-deploy", *_LOCAL, environment=environment)[1]["run"]
+    run = answered("post-deploy", *_LOCAL, environment=environment)[1]["run"]
     events = (ROOT / "reports" / "out" / run / "events.jsonl").read_text(encoding="utf-8")
     first = json.loads(events.splitlines()[0])
     return dt.datetime.fromisoformat(first["at"]).timestamp() - started
@@ -195,7 +195,7 @@ def _seconds(*command: str, environment: Mapping[str, str] | None = None) -> flo
     return time.perf_counter() - started
 
 
-def _processor_seconds() -> float:
+def processor_seconds() -> float:
     """Return what the processes that have ended, and those that they waited for, have used so far."""
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     return used.ru_utime + used.ru_stime

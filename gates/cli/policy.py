@@ -15,16 +15,20 @@ from environments.loader import shown as shown_as
 from environments.provider import ProviderError, environment
 from environments.yaml_file import ConfigurationError, RequestError, parse, read_yaml
 from gates.cli.streams import teller
-from gates.decide.outcome import EXIT_CONFIGURATION, EXIT_OUR_FAILURE, EXIT_USAGE
+from gates.decide.outcome import EXIT_CONFIGURATION, EXIT_OUR_FAILURE, EXIT_USAGE, Decision
 from gates.load import Checks, load_catalogue, load_policy
+from probes.observation import utc_now
 from settings.environment import Environment
 from settings.policy import Policy
 from settings.triggers import Fixture, Fixtures
 from steps.kit.platform import NotDescribedError, Platform
 from steps.kit.request import Request
-from steps.replay import alerts, fixtures
+from steps.replay import alerts, backtest, fixtures, history, past
+from steps.replay.history import UnreadableHistoryError
+from steps.replay.past import Past, Told
 
 Tell = Callable[[str], None]
+HOLD = Decision.HOLD.exit_code
 FIXTURES = "fixtures"
 ANY_RELEASE = "v0.0.0"
 """Where no release is meant."""
@@ -33,9 +37,11 @@ ANY_RELEASE = "v0.0.0"
 def run(arguments: argparse.Namespace, stdout: IO[str], stderr: IO[str]) -> int:
     """Return 0 where it ran; 20, 64, 70 and 78 as ever."""
     tell = teller(stderr, f"gate {arguments.command}")
-    ask = {"rules": _rules, "check-policy": _check_policy}[arguments.command]
+    ask = {"rules": _rules, "check-policy": _check_policy, "backtest": _backtest}[arguments.command]
     try:
         return ask(arguments, stdout, tell)
+    except UnreadableHistoryError as exc:
+        return _ended(tell, (f"the history can't be read: {exc}",), HOLD)
     except NotDescribedError as exc:
         return _ended(tell, (f"{exc}.",), EXIT_CONFIGURATION)
     except ConfigurationError as exc:
@@ -98,6 +104,45 @@ def _fixtures(arguments: argparse.Namespace) -> Iterator[Fixture]:
         yield from parse(Fixtures, read_yaml(file, shown_as(file)), shown_as(file)).fixtures
 
 
+def _backtest(arguments: argparse.Namespace, stdout: IO[str], tell: Tell) -> int:
+    pasts, folder = _past(arguments), Checks.of(checks_of(arguments.env)).policy
+    policies = {"policy": load_policy(folder)}
+    if arguments.policy is not None:
+        policies[arguments.policy.name] = load_policy(folder, arguments.policy)
+    found: dict[str, list[Told]] = {}
+    with environment(arguments.env, tell=tell) as loaded:
+        for name, policy in policies.items():
+            platform = Platform.of(loaded, policy, _request(arguments, dry=False), "backtest")
+            for remark in history.lacking(platform):
+                tell(f"{name}: {remark}.")
+            found[name] = list(history.told(platform, pasts))
+    planned = policies["policy"].deployment
+    minutes = arguments.rollback_minutes
+    if minutes is None and planned is not None and "kubernetes" in planned.rollback:
+        minutes = planned.rollback["kubernetes"] / 60
+    if arguments.output == "json":
+        said = {name: backtest.record(told, minutes) for name, told in found.items()}
+        stdout.write(json.dumps({"schema": 1, "policies": said}, indent=1, allow_nan=False) + "\n")
+    else:
+        stdout.writelines(f"{line}\n" for line in backtest.lines(found, minutes))
+    return 0
+
+
+def _past(arguments: argparse.Namespace) -> list[Past]:
+    """Return the releases to replay; raises ConfigurationError."""
+    file = arguments.releases
+    since, until = arguments.since.timestamp(), min(arguments.until, utc_now()).timestamp()
+    try:
+        found = past.releases(file.read_text(encoding="utf-8").splitlines(), since, until)
+    except (OSError, UnicodeDecodeError) as exc:
+        raise ConfigurationError(f"{file}: cannot be read: {exc}.") from exc
+    except past.LabelsError as exc:
+        raise ConfigurationError(f"{file}: {exc}.") from exc
+    if not found:
+        raise RequestError(f"{file}: no release had traffic between --from and --to.")
+    return found
+
+
 def _policy(arguments: argparse.Namespace) -> Policy:
     return load_policy(Checks.of(checks_of(arguments.env)).policy, arguments.policy)
 
@@ -105,17 +150,20 @@ def _policy(arguments: argparse.Namespace) -> Policy:
 @contextlib.contextmanager
 def _platform(arguments: argparse.Namespace, policy: Policy, tell: Tell) -> Iterator[Platform]:
     """Yield the environment as its file describes it, without secrets; a local one is brought up."""
-    request = Request(
+    with contextlib.ExitStack() as stack:
+        loaded = described(arguments.env)
+        if loaded is None:
+            loaded = stack.enter_context(environment(arguments.env, tell=tell))
+        yield Platform.of(loaded, policy, _request(arguments, dry=True), arguments.command)
+
+
+def _request(arguments: argparse.Namespace, *, dry: bool) -> Request:
+    return Request(
         env=arguments.env,
         release=ANY_RELEASE,
         regions=tuple(arguments.region),
         switched_at=None,
         environment_file=None,
         run_dir=None,
-        dry=True,
+        dry=dry,
     )
-    with contextlib.ExitStack() as stack:
-        loaded = described(arguments.env)
-        if loaded is None:
-            loaded = stack.enter_context(environment(arguments.env, tell=tell))
-        yield Platform.of(loaded, policy, request, arguments.command)

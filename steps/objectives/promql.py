@@ -90,7 +90,7 @@ def bad_share(
 
     def rate(name: str, *more: str) -> str:
         chosen = selector(name, of.labels, *of.match, *metric.match, *more)
-        return f"sum by ({', '.join(of.by)}) (rate({samples(chosen, seconds)}))"
+        return _summed("rate", of, chosen, seconds)
 
     if over_seconds is None:
         whole = rate(metric.name)
@@ -98,6 +98,17 @@ def bad_share(
         return f"({bad} or 0 * {whole}) / {whole}"
     good = rate(f"{metric.name}_bucket", f'le=~"{_bound(over_seconds)}"')
     return f"1 - {good} / {rate(f'{metric.name}_count')}"
+
+
+def all_events(objective: Objective, metric: Metric, of: Grouped, seconds: float) -> str:
+    """Return the query for how many events of an objective there were, about."""
+    name = metric.name if objective.kind == "errors" else f"{metric.name}_count"
+    chosen = selector(name, of.labels, *of.match, *metric.match)
+    return _summed("increase", of, chosen, seconds)
+
+
+def _summed(how: str, of: Grouped, chosen: str, seconds: float) -> str:
+    return f"sum by ({', '.join(of.by)}) ({how}({samples(chosen, seconds)}))"
 
 
 def free_shares(kind: FileSystems, labels: Mapping[str, str]) -> str:

@@ -5,9 +5,10 @@ Where the gate is stricter than a rule can be, the rule's annotation names it.
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, Self
 
 from gates.decide.counting.statistics import events_to_prove
 from gates.decide.judgement import percent
@@ -71,23 +72,42 @@ def duration(seconds: float) -> str:
     return f"{seconds * 1000:.0f}ms"
 
 
-def share_of(
-    platform: Platform, region: str, objective: Objective, limit: Limit, *, apart: bool
-) -> str:
-    """Return the query for an objective's share of bad events in a region, over the gate's own look-back.
+@dataclasses.dataclass(frozen=True, slots=True)
+class Share:
+    """An objective's share of bad events, as a region's Prometheus is asked for it."""
 
-    `apart` counts each release by itself, else the platform's alone. Raises NotDescribedError.
-    """
-    metric = platform.environment.settings.metrics.get(objective.metric)
-    if metric is None:
-        raise NotDescribedError(f"the environment lacks metrics.{objective.metric}; add it")
-    scrape = platform.section(Prometheus).scrape_interval
-    # The gate's counts grow from the last scrape before the look-back; Prometheus' ranges begin in it.
-    seconds = Times.of(objective, platform, scrape).look_back + scrape - _HAIR_SECONDS
-    of = (
-        grouped(platform, region, metric.labels) if apart else _of_release(platform, region, metric)
-    )
-    return promql.bad_share(objective, over_of(objective, limit), metric, of, seconds)
+    objective: Objective
+    limit: Limit
+    metric: Metric
+    of: promql.Grouped
+    times: Times
+    scrape_seconds: float
+
+    @classmethod
+    def ask(
+        cls, platform: Platform, region: str, objective: Objective, limit: Limit, *, apart: bool
+    ) -> Self:
+        """Return it for each release apart, or for the platform's alone; raises NotDescribedError."""
+        metric = platform.environment.settings.metrics.get(objective.metric)
+        if metric is None:
+            raise NotDescribedError(f"the environment lacks metrics.{objective.metric}; add it")
+        scrape = platform.section(Prometheus).scrape_interval
+        every = grouped(platform, region, metric.labels)
+        of = every if apart else promql.Grouped(platform.labels(region, metric.labels))
+        return cls(objective, limit, metric, of, Times.of(objective, platform, scrape), scrape)
+
+    def query(self, seconds: float | None = None) -> str:
+        """Return the query for the share in the gate's own look-back, or in so many seconds."""
+        over = over_of(self.objective, self.limit)
+        return promql.bad_share(self.objective, over, self.metric, self.of, self._range(seconds))
+
+    def events(self, seconds: float) -> str:
+        """Return the query for how many events there were."""
+        return promql.all_events(self.objective, self.metric, self.of, self._range(seconds))
+
+    def _range(self, seconds: float | None) -> float:
+        # The gate's counts grow from the last scrape before the look-back; Prometheus' ranges begin in it.
+        return (seconds or self.times.look_back) + self.scrape_seconds - _HAIR_SECONDS
 
 
 def grouped(platform: Platform, region: str, labels: Mapping[str, str]) -> promql.Grouped:
@@ -102,10 +122,6 @@ def over_of(objective: Objective, limit: Limit) -> float | None:
     """Return what an event has to take longer than to be bad; of a quantile, the bound above its target."""
     around = objective.bounds_around
     return around[1] if limit.over_seconds is None and around else limit.over_seconds
-
-
-def _of_release(platform: Platform, region: str, metric: Metric) -> promql.Grouped:
-    return promql.Grouped(platform.labels(region, metric.labels))
 
 
 def _any_release(value: str) -> str:
@@ -128,7 +144,7 @@ def _rules(platform: Platform, region: str) -> Iterator[dict[str, Any]]:
 def _of_target(platform: Platform, region: str, objective: Objective) -> Iterator[dict[str, Any]]:
     target = objective.target
     events = events_to_prove(0, target.budget)
-    expr = share_of(platform, region, objective, target, apart=True)
+    expr = Share.ask(platform, region, objective, target, apart=True).query()
     words = _over(objective, target)
     stricter = _HOLDS.format(events=events)
     yield from _pair(objective.check, region, expr, target.budget, ("hold", words, stricter))
@@ -141,13 +157,19 @@ def _of_limit(
     limit = objective.rollback
     if limit is None or objective.metric not in platform.environment.settings.metrics:
         return
-    scrape = platform.section(Prometheus).scrape_interval
-    lasts = duration(Times.of(objective, platform, scrape).sustained)
-    expr = share_of(platform, region, objective, limit, apart=True)
+    share = Share.ask(platform, region, objective, limit, apart=True)
+    lasts = duration(share.times.sustained)
     words = f"{_over(objective, limit)} for {lasts}"
-    record, alert = _pair(trigger.check, region, expr, limit.budget, ("rollback", words, _FIRES))
+    record, alert = _pair(
+        trigger.check, region, share.query(), limit.budget, ("rollback", words, _stricter(trigger))
+    )
     yield record
     yield {"alert": alert["alert"], "expr": alert["expr"], "for": lasts, **alert}
+
+
+def _stricter(trigger: Trigger) -> str:
+    least = trigger.least_events
+    return _FIRES + (f" Fewer than {least:,} events decide nothing." if least > 1 else "")
 
 
 def _pair(

@@ -29,11 +29,11 @@ class FixtureError(ValueError):
 
 
 def lasts(policy: Policy, trigger: Trigger) -> float:
-    """Return how long a trigger's condition has to hold, in seconds; 0 where it fires at once."""
+    """Return how long a trigger's condition has to hold, in seconds; a reading has to be made twice."""
     if trigger.objective is not None:
         limit = policy.objective(trigger.objective).rollback
         return limit.sustained if limit is not None else 0.0
-    return trigger.unavailable_for or 0.0
+    return trigger.unavailable_for or policy.triggers.every / 2
 
 
 def refusals(
@@ -143,7 +143,8 @@ def _of_trigger(policy: Policy, trigger: Trigger) -> Iterator[str]:
         if limit is None:
             yield f"{check} can never fire: {trigger.objective} has no rollback limit; add it"
     seconds = lasts(policy, trigger)
-    if 0 < seconds <= gap:
+    over_time = trigger.objective is not None or trigger.unavailable_for is not None
+    if over_time and 0 < seconds <= gap:
         yield (
             f"{check} asks for {age(seconds)}, and a gap of {age(gap)} is bridged: it could fire with nearly "
             "nothing seen; make gap shorter"

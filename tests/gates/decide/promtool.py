@@ -82,7 +82,7 @@ def refuses(
         [promtool.path, *asked],
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=1200,
         check=False,
         cwd=folder,
         env={**os.environ, **promtool.environment},

@@ -15,7 +15,6 @@ from gates.decide.counting.samples import Samples, Span
 from gates.decide.trigger import Clock, Observation, State, step
 from gates.load import load_policy
 from sandbox.core import SandboxError, binaries
-from settings.triggers import Trigger
 from steps.kit.platform import Platform
 from steps.replay import alerts
 from tests.gates.decide import promtool as oracle
@@ -187,13 +186,19 @@ def test_each_says_where_the_gate_is_stricter(platform: Platform) -> None:
     assert "over HTTP (api)" in said["TRIG-5"]
 
 
+def test_fewer_events_than_a_trigger_needs_are_named(platform: Platform) -> None:
+    watched = [
+        one.model_copy(update={"least_events": 500}) for one in platform.policy.triggers.watched
+    ]
+    said = rules_of(ruled(platform, "triggers", watched=watched))["TRIG-1"]["annotations"]
+    assert said["gate_is_stricter"].endswith("Fewer than 500 events decide nothing.")
+
+
 def test_what_has_no_rule_is_named(platform: Platform) -> None:
-    watched = platform.policy.triggers.watched
-    desk = Trigger.model_construct(check="TRIG-6", title="Complaints")
-    asked = ruled(platform, "triggers", watched=(*watched, desk))
-    said = list(alerts.remarks(asked))
-    assert said == [
-        "TRIG-6 (Complaints) is asked by the gate alone: no metric tells it",
+    assert list(alerts.remarks(platform)) == [
+        "TRIG-3 (Data loss or corruption) is asked by the gate alone: no metric tells it",
+        "TRIG-4 (Security breach) is asked by the gate alone: no metric tells it",
+        "TRIG-6 (Complaints of users) is asked by the gate alone: no metric tells it",
         "IV-PERF-4 (Database query p95 under 50 ms) has no rule: metrics.query_duration is not described",
     ]
 
