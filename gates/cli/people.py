@@ -381,7 +381,7 @@ def _declare(
             raise RequestError("the policy has no section statements.declare: nobody may declare.")
         known = [one.check for one in signing.policy.triggers.watched]
         if trigger not in known:
-            raise RequestError(f"{trigger}: is no trigger; there is: {', '.join(known)}.")
+            raise RequestError(f"{trigger}: is not a trigger; there is: {', '.join(known)}.")
         may = policy.withdrawn_by if back else policy.roles
         if signing.signer.role not in may:
             raise RequestError(f"--as {signing.signer.role}: {' or '.join(may)} may do this.")

@@ -148,7 +148,7 @@ def complained(found: probes.zendesk.Tickets, limit: int) -> Judgement:
         good, clears = None, "a support desk that gets tickets, or a higher support.alive_within"
         sentence += "; but the desk gets no tickets at all any more"
     else:
-        clears = "the complaints looked into, and the release mended or taken back"
+        clears = "the complaints looked into, and the release fixed or rolled back"
     return expect(
         good, "complaints", sentence, clears, **measured("complaints", count, limit, "tickets")
     )

@@ -46,7 +46,7 @@ def refusals(
     """
     for trigger in policy.triggers.watched:
         if trigger.check not in asked:
-            yield f"{trigger.check} is no row of the catalogue, so nobody asks and it never fires; add it"
+            yield f"{trigger.check} is not in the catalogue, so nobody asks and it never fires; add it"
         yield from _of_trigger(policy, trigger)
     for objective in policy.objectives:
         if metrics is not None and objective.metric not in metrics:
@@ -103,7 +103,7 @@ def _held(policy: Policy, trigger: Trigger, series: str) -> Iterator[bool | None
         if match is None or (limit is None and "%" in match[1]):
             meant = "3% x20, gap x2" if limit is not None else "good x4, bad x9, gap x2"
             raise FixtureError(
-                f"{trigger.check}: “{part.strip()}” is no evaluation; write it like {meant}"
+                f"{trigger.check}: “{part.strip()}” is not an evaluation; write it like {meant}"
             )
         holds = {"gap": None, "bad": True, "good": False}.get(match[1])
         if limit is not None and "%" in match[1]:

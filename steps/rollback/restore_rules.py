@@ -6,7 +6,7 @@ import dataclasses
 import datetime as dt
 import math
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import probes
 from gates.decide.history import Entry, Kind
@@ -14,12 +14,14 @@ from gates.decide.judgement import Judgement, equals
 from gates.decide.outcome import Decision
 from probes.files import Entry as File
 from probes.kubernetes.objects import Pod
-from probes.prometheus import Series
 from steps.cluster.rules import Look, few, found, running
 from steps.data.rules import Band, Count, within
 from steps.kit.evidence import Evidence
 from steps.kit.expect import age, expect, measured, unable
 from steps.kit.settling import Settled
+
+if TYPE_CHECKING:
+    from probes.prometheus import Series
 
 _SAME_MOMENT = dt.timedelta(seconds=2)
 """A cluster's times are whole seconds, and clocks differ: what is nearer than this began at once."""

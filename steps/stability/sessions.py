@@ -13,7 +13,7 @@ FLOOR_SECONDS = 2.0
 """No statement of that length is long, however fast an environment's clock runs."""
 
 
-@when("the primary's sessions are looked at", target_fixture="primary")
+@when("the primary's sessions are read", target_fixture="primary")
 def look_at_sessions(asked: Asked) -> Data:
     """Return the data of the platform; raises NotDescribedError."""
     return Data.of(asked.platform)

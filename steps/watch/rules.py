@@ -5,14 +5,16 @@ from __future__ import annotations
 import dataclasses
 import datetime as dt
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gates.decide.judgement import Judgement
 from gates.decide.outcome import Meaning, Outcome
 from gates.decide.trigger import Clock, State
 from probes.observation import Failure
-from probes.prometheus.alerting import Alerts
 from steps.kit.expect import age, expect
+
+if TYPE_CHECKING:
+    from probes.prometheus.alerting import Alerts
 
 RULE = "rollback trigger"
 

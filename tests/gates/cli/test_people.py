@@ -424,7 +424,7 @@ def test_a_declared_trigger_is_ten_with_the_way_back_and_holds_until_two_people_
     {
         "no trigger": (
             "declare IV-HEALTH-1 --as qa-lead --reason x",
-            "is no trigger; there is: TRIG-1",
+            "is not a trigger; there is: TRIG-1",
         ),
         "nothing to withdraw": (
             "declare TRIG-3 --withdraw --as security-lead --reason x",

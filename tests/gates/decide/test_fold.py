@@ -88,10 +88,10 @@ def test_a_failure_means_what_the_catalogue_says_as_far_as_the_stage_allows() ->
     folded = fold(TWO_ROWS, ("eu",), BOTH_PASS, Stage.LIVE)
     assert folded == Folded(Decision.GO, {"eu": Decision.GO}, (), ())
     assert {one: " ".join(decision_for(one, stage) for stage in Stage) for one in Meaning} == {
-        Meaning.ADVISORY: "GO GO GO",
-        Meaning.HOLD: "NO_GO HOLD HOLD",
-        Meaning.STOP: "NO_GO STOP ROLLBACK",
-        Meaning.ROLLBACK: "NO_GO STOP ROLLBACK",
+        Meaning.ADVISORY: "GO GO GO GO",
+        Meaning.HOLD: "NO_GO HOLD HOLD HOLD",
+        Meaning.STOP: "NO_GO STOP ROLLBACK HOLD",
+        Meaning.ROLLBACK: "NO_GO STOP ROLLBACK HOLD",
     }
 
 

@@ -167,7 +167,7 @@ def oracle(meaning_of: dict[str, str], ran: dict[str, list[str]], stage: str) ->
     fails = {check for check in required if "FAIL" in ran.get(check, [])}
     if fails and stage == "before the deployment":
         return "NO_GO"
-    if any(meaning_of[check] in {"rollback", "stop"} for check in fails):
+    if stage != "rolled back" and any(meaning_of[check] in {"rollback", "stop"} for check in fails):
         return "STOP" if stage == "deploying, nothing is live" else "ROLLBACK"
     for check in required:
         if ran.get(check, []) not in (["PASS"], ["NOT_APPLICABLE"]):

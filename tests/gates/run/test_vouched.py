@@ -24,9 +24,12 @@ from tests.steps.statements.signing import Scene
 from tests.steps.statements.test_statements import TWO, waive
 from tests.tables import cases
 
-LATER = int((dt.datetime.now(dt.UTC) - BEGAN).total_seconds() // 60) + 2
-"""The number of a run that began after what people sign here."""
 DAY = dt.timedelta(days=1)
+
+
+def later() -> int:
+    """Return the number of a run that began after what people have signed here."""
+    return int((dt.datetime.now(dt.UTC) - BEGAN).total_seconds() // 60) + 2
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +50,7 @@ def given(scene: Scene) -> Waiver:
 def waived(place: tuple[Clinic, Scene]) -> pathlib.Path:
     """Return a run that shows that waiver."""
     at, scene = place
-    return at.run(LATER, waivers=(given(scene),))
+    return at.run(later(), waivers=(given(scene),))
 
 
 def said(at: Clinic, run: pathlib.Path, change: Callable[[dict[str, Any]], object]) -> str:
@@ -91,7 +94,9 @@ def test_a_run_with_a_forged_waiver_is_not_borne_out_and_one_that_was_signed_is(
     against = Against(at.loaded, dt.datetime.now(dt.UTC) + DAY)
     assert audited(waived, lambda _: against, alone=False).exit_code == 0
     other = Waiver("T7-DOCS-5", Outcome.FAIL, given(scene).until, "r", "t", ("Vera Ito",))
-    forged = audited(at.run(LATER + 1, waivers=(other,)), lambda _: Against(at.loaded, against.now))
+    forged = audited(
+        at.run(later() + 1, waivers=(other,)), lambda _: Against(at.loaded, against.now)
+    )
     assert forged.exit_code == 20
     assert [one.file for one in forged.findings] == ["verdict.json"]
     assert "shows a waiver of T7-DOCS-5 that was not signed" in forged.findings[0].sentence
@@ -112,7 +117,7 @@ def test_a_release_without_statements_vouches_for_nothing(
 def decided(place: tuple[Clinic, Scene]) -> pathlib.Path:
     """Return a run on hold as a person decided it."""
     at, scene = place
-    held = at.run(LATER + 2, {"IV-HEALTH-1": [(Outcome.INCONCLUSIVE,)]})
+    held = at.run(later() + 2, {"IV-HEALTH-1": [(Outcome.INCONCLUSIVE,)]})
     why = {"run": held.name, "run_digest": sha256_of(held / "verdict.json"), "reason": "known"}
     whose: dict[str, Any] = {"kind": Kind.PROCEED, "items": {}, **why}
     scene.sign("rosa.keller", "T7-DOCS-6", role="release-manager", **whose)
