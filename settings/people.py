@@ -163,7 +163,7 @@ class SupportDesk(Section):
     """The agent whose token it is; one that may only read tickets."""
     token: SecretReference
     """An API token."""
-    critical: tuple[Tag, ...] = Field(min_length=1)
+    critical: tuple[Tag, ...]
     """Tags of complaints about critical functionality: a ticket with any of them is one."""
     synthetic: tuple[Tag, ...] = ()
     """Tags of what synthetic tenants write; such tickets are left out."""
@@ -171,6 +171,8 @@ class SupportDesk(Section):
     """File of the authority that signs its certificate, where it is not a public one."""
 
     def _refusals(self) -> Iterator[str]:
+        if not self.critical:
+            yield "critical names no tag, so no complaint would ever be seen"
         both = sorted(set(self.critical) & set(self.synthetic))
         if both:
             yield f"{both[0]} is both critical and synthetic: such a complaint would never be seen"

@@ -31,6 +31,8 @@ def edited(name: str) -> str:
             return "true"
         if "EDIT-ME: time, such as " in mark[0]:
             return mark[0].rpartition(" ")[2].rstrip('"')
+        if "EDIT-ME: tag of " in mark[0]:
+            return f"tag-{next(numbers)}"
         return f"https://host-{next(numbers)}.example"
 
     return _MARK.sub(answer, text_of(name))
