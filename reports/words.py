@@ -294,7 +294,8 @@ def again_command(verdict: Verdict, *, window: str | None = None) -> str:
     )
     asked = verdict.asked_regions or (verdict.regions if verdict.other_regions else ())
     again += "".join(f" --region {shlex.quote(region)}" for region in asked)
-    again += f" --at {verdict.at}" if verdict.at else ""
+    due = "--day" if verdict.gate == "rollout" else "--at"
+    again += f" {due} {verdict.at}" if verdict.at else ""
     return again + "".join(f" --only {check}" for check in verdict.only)
 
 

@@ -10,6 +10,7 @@ from pydantic import Field
 
 from settings.sections import HttpUrl, Name, Port, Seconds, SecretReference, Section, Skew, Text
 
+Percentage = Annotated[int, Field(ge=1, le=100)]
 FlagName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$")]
 Key = Annotated[str, Field(pattern=r"^[^{}]*\{flag\}[^{}]*$")]
 
@@ -113,6 +114,12 @@ class Flags(Section):
         """Return what every flag must be at a moment; raises KeyError for an unknown one."""
         return {**self.always, **self.states[moment]}
 
+    @property
+    def rolled_out(self) -> dict[str, FlagState]:
+        """Return the flags that the last moment gives to some users: what is given to more each day."""
+        last = [*self.states.values()][-1]
+        return {name: one for name, one in last.items() if one.percentage}
+
     def earlier(self, moment: str) -> list[dict[str, FlagState]]:
         """Return the states before a moment, in order; raises ValueError for an unknown one."""
         names = list(self.states)
@@ -121,6 +128,21 @@ class Flags(Section):
     def keys(self, flag: str) -> tuple[str, str]:
         """Return the keys of a flag's switch and of its percentage."""
         return self.enabled_key.format(flag=flag), self.percentage_key.format(flag=flag)
+
+
+class RolloutPolicy(Section):
+    """To how many users of a hundred a new feature is given, on the days of the rollout."""
+
+    percentages: tuple[Percentage, Percentage, Percentage, Percentage] = (10, 25, 50, 100)
+    """On days 1, 2, 3 and 7 after the traffic switch."""
+
+    def _refusals(self) -> Iterator[str]:
+        if list(self.percentages) != sorted(set(self.percentages)):
+            yield "percentages must grow from day to day"
+
+    def of(self, day: int) -> int:
+        """Return the percentage of a day of the rollout."""
+        return self.percentages[(1, 2, 3, 7).index(day)]
 
 
 class AuditTrial(Section):

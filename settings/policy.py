@@ -16,6 +16,7 @@ from settings.accessibility import AccessibilityPolicy, VitalsPolicy
 from settings.browser import BrowserPolicy
 from settings.data import DataPolicy
 from settings.delivery import ContractPolicy, Invalidation, SecretAge
+from settings.flags import RolloutPolicy
 from settings.load import LoadPolicy
 from settings.monitoring import LogsPolicy, MonitoringPolicy, StabilityPolicy, StoragePolicy
 from settings.network import CertificatePolicy, DnsPolicy
@@ -68,6 +69,7 @@ class Policy(Section):
     monitoring: MonitoringPolicy = MonitoringPolicy()
     stability: StabilityPolicy = StabilityPolicy()
     logs: LogsPolicy = LogsPolicy()
+    rollout: RolloutPolicy = RolloutPolicy()
     people: PeoplePolicy = PeoplePolicy()
     support: SupportPolicy = SupportPolicy()
     calendar: CalendarPolicy = CalendarPolicy()

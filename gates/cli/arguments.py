@@ -16,7 +16,14 @@ from typing import Any, NoReturn
 from gates.decide.outcome import EXIT_USAGE
 from gates.decide.plain_text import meant
 from gates.decide.release import Release
-from gates.decide.times import COUNTDOWN, FORWARD, METHODS, ROLLED_BACK, WINDOWS
+from gates.decide.times import (
+    COUNTDOWN,
+    FORWARD,
+    METHODS,
+    ROLLED_BACK,
+    ROLLOUT_DAYS,
+    WINDOWS,
+)
 
 SHELLS = ("bash", "zsh", "fish")
 MEASURING = ("post-deploy", "phase", "pre-deploy", "post-rollback")
@@ -117,6 +124,12 @@ def _watch(parser: argparse.ArgumentParser) -> None:
         "--for", dest="window", type=_duration, default="1h", metavar="TIME", help="such as 1h"
     )
     parser.add_argument("--resume", metavar="RUN", help="go on with this watch, which was stopped")
+
+
+def _rollout(parser: argparse.ArgumentParser) -> None:
+    _asking(parser)
+    what = "of the rollout, counted from the traffic switch"
+    parser.add_argument("--day", type=int, choices=ROLLOUT_DAYS, required=True, help=what)
 
 
 def _pre_deploy(parser: argparse.ArgumentParser) -> None:
@@ -409,6 +422,7 @@ ADDED: Mapping[str, Callable[[argparse.ArgumentParser], None]] = {
     "rollback": _rollback,
     "post-rollback": _post_rollback,
     "watch": _watch,
+    "rollout": _rollout,
     "baseline": _baseline,
     "doctor": _doctor,
     "checks": _checks,

@@ -14,7 +14,15 @@ from typing import IO, Any
 from gates.cli.streams import teller
 from gates.cli.view import PlainView, view_for
 from gates.decide.outcome import EXIT_OUR_FAILURE, EXIT_USAGE
-from gates.decide.scope import Gate, Phase, PostDeploy, PostRollback, PreDeploy, Watch
+from gates.decide.scope import (
+    Gate,
+    Phase,
+    PostDeploy,
+    PostRollback,
+    PreDeploy,
+    Rollout,
+    Watch,
+)
 from gates.decide.times import ROLLED_BACK
 from gates.decide.verdict import Verdict
 from gates.run.runner import Callbacks, Question, Runner
@@ -30,6 +38,8 @@ def gate_of(arguments: argparse.Namespace, command: str) -> Gate:
         return PostDeploy(arguments.window)
     if command == Watch.name:
         return Watch(arguments.window)
+    if command == Rollout.name:
+        return Rollout(arguments.day)
     if command == PostRollback.name:
         at = arguments.at if arguments.at in ROLLED_BACK else ROLLED_BACK[0]
         return PostRollback(tuple(dict.fromkeys(arguments.method)), at)

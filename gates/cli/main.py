@@ -22,6 +22,7 @@ COMMANDS = {
     "rollback": "plan the way back: method, exact commands, minutes, loss, who decides",
     "post-rollback": "after a rollback: is what was there before back, and does everybody know?",
     "watch": "after the switch: does a rollback trigger fire within the time?",
+    "rollout": "days after: is a new feature at its day's percentage, and may it go on?",
     "status": "how far the deployment is, who has to act, the next command",
     "explain": "why: what failed, by how much, where, what would clear it",
     "doctor": "no verdict: can the gate reach and read everything it needs?",
@@ -46,7 +47,9 @@ COMMANDS = {
     "completion": "what makes a shell complete commands: bash, zsh, fish",
 }
 SHARED = {
-    **dict.fromkeys(("pre-deploy", "phase", "post-deploy", "post-rollback", "watch"), "asking"),
+    **dict.fromkeys(
+        ("pre-deploy", "phase", "post-deploy", "post-rollback", "watch", "rollout"), "asking"
+    ),
     **dict.fromkeys(("explain", "join"), "evidence"),
     **dict.fromkeys(("attest", "approve", "waive", "decide", "declare"), "people"),
     **dict.fromkeys(("baseline", "doctor", "init"), "set_up"),

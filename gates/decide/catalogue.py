@@ -8,7 +8,15 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from gates.decide.outcome import Meaning
-from gates.decide.times import COUNTDOWN, DECISION, METHODS, ROLLED_BACK, WINDOW, WINDOWS
+from gates.decide.times import (
+    COUNTDOWN,
+    DECISION,
+    METHODS,
+    ROLLED_BACK,
+    ROLLOUT,
+    WINDOW,
+    WINDOWS,
+)
 from settings.environment import CHECK_ID, CONDITIONS
 
 if TYPE_CHECKING:
@@ -125,7 +133,7 @@ def _row(where: str, values: list[str]) -> Row:
 def _check_when(where: str, phase: str, when: str) -> None:
     """Refuse a time at which no gate would ever ask."""
     if phase == "post-deploy":
-        _must_be(where, "when", when, tuple(WINDOWS))
+        _must_be(where, "when", when, (*WINDOWS, ROLLOUT))
     elif phase == "pre-deploy":
         _must_be(where, "when", when, (*COUNTDOWN, WINDOW))
     elif phase == "rollback":

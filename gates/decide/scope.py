@@ -10,7 +10,15 @@ from typing import TYPE_CHECKING, ClassVar
 from gates.decide.catalogue import EVERY_PHASE, TRIGGER, Row, in_window
 from gates.decide.fold import Stage
 from gates.decide.kept import Kept
-from gates.decide.times import COUNTDOWN, DECISION, ROLLED_BACK, WINDOW, WINDOWS
+from gates.decide.times import (
+    COUNTDOWN,
+    DECISION,
+    ROLLED_BACK,
+    ROLLOUT,
+    ROLLOUT_DAYS,
+    WINDOW,
+    WINDOWS,
+)
 from settings.people import LAST_PHASE
 from settings.sections import parse_duration
 
@@ -277,6 +285,25 @@ class RollbackPlan(Gate):
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
+class Rollout(Gate):
+    """A new feature on its way to everybody: does it have the percentage of its day, and no more?"""
+
+    number: int
+    """The day."""
+
+    name = "rollout"
+
+    @property
+    def asked(self) -> Mapping[str, str | None]:
+        """Return the day."""
+        return {"window": None, "phase": None, "at": str(self.number)}
+
+    def scope(self, rows: Iterable[Row], *, switched: bool) -> Scope:  # noqa: ARG002 - a live release is live
+        """Return the rows of the rollout."""
+        return _all_at((row for row in rows if row.when == ROLLOUT), Stage.LIVE)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
 class PostRollback(Gate):
     """The platform after a rollback, up to one of its times: is it back, and is everybody told?"""
 
@@ -312,8 +339,10 @@ def gate_of(verdict: Verdict) -> Gate:
     """Return the gate that a verdict is of; raises ValueError for one that there is not."""
     if verdict.gate == PostRollback.name and verdict.phase and verdict.at in ROLLED_BACK:
         return PostRollback(tuple(verdict.phase.split(",")), verdict.at)
-    if verdict.gate == RollbackPlan.name:
-        return RollbackPlan()
+    known = {f"{Rollout.name} {day}": Rollout(day) for day in ROLLOUT_DAYS}
+    asked = " ".join(filter(None, (verdict.gate, verdict.at)))
+    if asked in {**known, RollbackPlan.name: RollbackPlan()}:
+        return known.get(asked, RollbackPlan())
     if verdict.gate == PostDeploy.name and verdict.window in WINDOWS:
         return PostDeploy(verdict.window, verdict.deferred)
     if verdict.gate == Watch.name and verdict.window is not None:
@@ -437,7 +466,7 @@ def _empty_parts(gate: Gate, around: Surroundings) -> Iterator[NotAsked]:
 def _later(gate: Gate, row: Row) -> str:
     """Return when the same gate asks a row, where that is another time or part; else nothing."""
     if isinstance(gate, PostDeploy) and row.phase == "post-deploy":
-        return f"the first {row.when}" if WINDOWS[row.when] > WINDOWS[gate.window] else ""
+        return f"the first {row.when}" if WINDOWS.get(row.when, 0) > WINDOWS[gate.window] else ""
     if isinstance(gate, PostRollback) and row.phase == "rollback" and row.when in ROLLED_BACK:
         later = ROLLED_BACK.index(row.when) > ROLLED_BACK.index(gate.at)
         return f"{row.when} after the rollback" if later else ""

@@ -13,5 +13,9 @@ METHODS = ("flags", "kubernetes", "dns", "database")
 """The `when` of a row that is asked after a rollback by one of the runbook's methods."""
 FORWARD = "forward"
 """The way on instead of back: a fix; the runbook has no items of its own for it."""
+ROLLOUT_DAYS = (1, 2, 3, 7)
+"""The days after the traffic switch on which a new feature is given to more users."""
+ROLLOUT = "rollout"
+"""The `when` of what is asked on these days."""
 WINDOW = "window"
 """The `when` of what is asked whenever one may ask whether to deploy now: at T-2h, and in every phase."""

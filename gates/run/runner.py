@@ -26,6 +26,7 @@ from gates.decide.scope import (
     NotAsked,
     Phase,
     PostRollback,
+    Rollout,
     Scope,
     Surroundings,
     no_such_part,
@@ -35,12 +36,13 @@ from gates.decide.scope import (
 from gates.decide.statements import Overridden
 from gates.decide.verdict import Verdict
 from gates.load import OUT, Checks, load_catalogue, load_policy
-from gates.run import lines, verdict
+from gates.run import lines, rollout, verdict
 from gates.run.bundle import Sealing, sha256_of, signer
 from gates.run.child import ChildPlan, run_child
 from gates.run.deferral import for_release, refuse_undeferrable
 from gates.run.executor import executor
 from gates.run.manifest import Manifest, Scenario, check_scenarios, manifest
+from gates.run.runs import newest_first
 from probes.observation import utc_now
 from reports.causes import checks_in
 from reports.words import GATE
@@ -196,6 +198,8 @@ class Asked:
     """What is wrong before anything is measured."""
     undo: tuple[str, ...]
     """What to undo if the deployment has to stop here."""
+    next: tuple[str, ...] = ()
+    """What a person may do after a GO."""
 
     def begin(self, gate: Gate) -> str | None:
         """Say in the history that a phase is about to be measured; return why it can't, or None."""
@@ -320,10 +324,12 @@ class Runner:
             problems=(
                 *(*unknown, *_left_out(scope, whole)),
                 *chronicle.missing(needed),
+                *self._before(gate, regions, decisions),
                 *_told_apart_badly(loaded, regions),
                 *_held(gate, around, loaded, policy, release),
             ),
             undo=_undo(policy, gate),
+            next=_next(gate, policy, loaded),
         )
 
     def _since_when(self, loaded: Loaded, release: Release) -> dt.datetime | None:
@@ -335,6 +341,15 @@ class Runner:
         said = (*self._verdict.sentences, f"What has to serve is {self._restored}.")
         self._verdict = dataclasses.replace(self._verdict, sentences=said)
         return rolled_back_at_of(question.switched_at, loaded)
+
+    def _before(
+        self, gate: Gate, regions: Sequence[str], decisions: Mapping[str, Overridden]
+    ) -> tuple[str, ...]:
+        """Return why a day of the rollout may not be asked yet; of any other gate nothing."""
+        if not isinstance(gate, Rollout):
+            return ()
+        found = rollout.verdicts(newest_first(self.run_dir.parent))
+        return rollout.missing(gate.number, found, self._verdict, regions, decisions)
 
     def _plan(self, loaded: Loaded, asked: Asked, deadline_seconds: float) -> ChildPlan:
         gate, manifest_file = self._question.gate, self.run_dir / "manifest.json"
@@ -411,6 +426,8 @@ class Runner:
             sentences = (_INTERRUPTED,)
         elif folded.decision is Decision.STOP:
             sentences = asked.undo
+        elif folded.decision is Decision.GO:
+            sentences = asked.next
         self._close(state, folded.decision.exit_code, *sentences)
         return folded
 
@@ -473,6 +490,13 @@ def _told_apart_badly(loaded: Loaded, regions: Sequence[str]) -> tuple[str, ...]
     """Return a problem for each pair of regions that one instrument can't tell apart."""
     found = overlaps(loaded.settings, regions)
     return tuple(f"{one.sentence}; {one.remedy}" for one in found)
+
+
+def _next(gate: Gate, policy: Policy, loaded: Loaded) -> tuple[str, ...]:
+    if not isinstance(gate, Rollout):
+        return ()
+    settings = loaded.settings
+    return rollout.next_step(gate.number, policy.rollout, settings.flags, settings.redis)
 
 
 def _undo(policy: Policy, gate: Gate) -> tuple[str, ...]:

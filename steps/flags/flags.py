@@ -40,6 +40,31 @@ def unchanging(asked: Asked, flags: Flags) -> None:
     _judge(asked, flags, flags.always, "always")
 
 
+@then("as many days have passed since the traffic switch as the day of the rollout asks for")
+def day_has_come(asked: Asked, flags: Flags) -> None:  # noqa: ARG001 - that there are flags
+    platform = asked.platform
+    passed, day = None, platform.phase or 0
+    if platform.switched_at is not None:
+        passed = (utc_now() - platform.switched_at).total_seconds() / platform.scaled(86_400.0, 1.0)
+    asked.judge(rules.day_has_come(day, passed))
+
+
+@then("each new feature has the percentage of its day, by both its keys")
+def at_its_day(asked: Asked, flags: Flags) -> None:
+    held, day = _held(asked), asked.platform.phase or 0
+    wanted = asked.platform.policy.rollout.of(day)
+    if not flags.rolled_out:
+        raise NotDescribedError("the last of flags.states gives no flag to some users; add it")
+    for flag, state in flags.rolled_out.items():
+        switch, share = flags.keys(flag)
+        value, part = held.get(switch, reading.NOTHING), held.get(share, reading.NOTHING)
+        moment = f"of day {day}"
+        asked.judge(
+            rules.switch_is(switch, value, enabled=state.enabled, flags=flags, moment=moment),
+            rules.percentage_is(share, part, wanted, moment),
+        )
+
+
 @then("every flag holds a value that the platform can read")
 def readable(asked: Asked, flags: Flags) -> None:
     held = _held(asked)

@@ -140,6 +140,18 @@ def _near_number(value: Value) -> str:
     return ", which is not a whole number to the letter" if _PERCENTAGE.fullmatch(plain) else ""
 
 
+def day_has_come(day: int, passed: float | None) -> Judgement:
+    """Judge that a day of the rollout has begun: day 1 with the traffic switch, day 2 a day later."""
+    subject = f"day {day} of the rollout"
+    if passed is None or passed < 0:
+        sentence = f"{subject}: since when the release carries traffic is not known"
+        return expect(None, subject, sentence, "traffic.switched_at, or --switched-at")
+    sentence = f"{subject}: {passed:.1f} days have passed since the traffic switch"
+    clears = f"{day - 1} days between the traffic switch and now"
+    figures = measured("day", round(passed, 3), day - 1, "days")
+    return expect(passed >= day - 1 or None, subject, sentence, clears, **figures)
+
+
 # --- the log of changes
 
 

@@ -45,20 +45,13 @@ def flags(reading: Reading) -> None:
     for key in (one for one in other if one not in lost):
         was, now = str(before[key]), str(held[key])
         words = ("DEL", key) if was == _NOTHING else ("SET", key, was)
-        named = {"redis": _redis(reading), "order": shlex.join(words), "key": key, "now": now}
+        server = flags_reading.redis_cli(need(platform.environment.settings.redis, "redis"))
+        named = {"redis": server, "order": shlex.join(words), "key": key, "now": now}
         reading.put("flag", named)
 
 
 def _hidden(shown: str) -> bool:
     return shown.startswith("<") and shown != _NOTHING
-
-
-def _redis(reading: Reading) -> str:
-    section = need(reading.platform.environment.settings.redis, "the section redis")
-    more = ["--tls"] if section.tls else []
-    more += ["--cacert", section.ca_file] if section.tls and section.ca_file else []
-    more += ["-n", str(section.database)] if section.database else []
-    return shlex.join(["redis-cli", "-h", section.host, "-p", str(section.port), *more])
 
 
 def code(clusters: Clusters) -> Callable[[Reading], None]:
