@@ -271,7 +271,7 @@ def _entry(verdict: Verdict) -> dict[str, Any]:
     asked = {key: record[key] for key in QUESTION}
     at = utc_now().isoformat(timespec="milliseconds")
     kept = {key: record[key] for key in ("run", "state", "decision", "regions", "started_at")}
-    later = {key: record[key] for key in ("deferred",) if key in record}
+    later = {key: record[key] for key in ("deferred", "only") if record.get(key)}
     return {"received_at": at, **asked, **kept, **later}
 
 

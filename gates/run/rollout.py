@@ -1,4 +1,4 @@
-"""What a gradual rollout builds on: the windows and days before, as the verdicts of their runs say.
+"""What a gradual rollout builds on: the windows and days before, as the environment's state has their runs.
 
 Source: the runbook's "Gradual Feature Rollout" (ROLLOUT-1): each step only if no issues.
 """
@@ -6,91 +6,66 @@ Source: the runbook's "Gradual Feature Rollout" (ROLLOUT-1): each step only if n
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from gates.decide.outcome import Decision
 from gates.decide.scope import PostDeploy, Rollout
-from gates.decide.statements import Overridden
+from gates.decide.statements import Kind, Overridden
 from gates.decide.times import ROLLOUT_DAYS
-from gates.decide.verdict import Verdict
-from gates.run.runs import Run, UnreadableRunError
 from settings.flags import Flags, Redis, RolloutPolicy
 from steps.flags.reading import redis_cli
+from steps.kit.chain import Record
 
-_FIRST_DAY = ("15m", "1h")
-
-
-def verdicts(runs: Iterable[Run]) -> Iterator[Verdict | str]:
-    """Yield what runs of windows and days decided, newest first; in words where that is no verdict."""
-    for run in runs:
-        record = _record(run)
-        if record.get("gate") in (PostDeploy.name, Rollout.name) and not record.get("only"):
-            try:
-                yield run.verdict()
-            except UnreadableRunError as exc:
-                yield str(exc)
-
-
-def _record(run: Run) -> Mapping[str, object]:
-    try:
-        return run.record()
-    except UnreadableRunError:
-        return {"gate": PostDeploy.name}
+_WINDOWS = ("15m", "1h", "24h")
 
 
 def missing(
     day: int,
-    found: Iterable[Verdict | str],
-    asked: Verdict,
+    records: Iterable[Record],
+    switched_at: str | None,
     regions: Sequence[str],
-    decisions: Mapping[str, Overridden],
-) -> tuple[str, ...]:
-    """Return why what comes before a day is not GO in every region; nothing when it is.
+    decisions: Iterable[Overridden],
+) -> Iterator[str]:
+    """Yield, in sentences, what before a day of the rollout is not GO in a region; nothing when all is.
 
-    The last run of each window and day counts, of the same environment, release and traffic switch. A HOLD
-    that people decided to go on from is as good as a GO.
+    `records` are those of the release's runs, oldest first: of each window and day the last one counts in
+    each region, if it began after the traffic switch. A HOLD that people decided to go on from counts as GO.
     """
-    switched_at = asked.traffic_switched_at
     if switched_at is None:
-        return ("since when the release carries traffic is not known; say --switched-at",)
-    windows = {one: f"post-deploy --window {one}" for one in (*_FIRST_DAY, *["24h"] * (day > 1))}
-    days = {str(one): f"rollout --day {one}" for one in ROLLOUT_DAYS if one < day}
-    last: dict[str, Verdict] = {}
-    problems = []
-    for one in found:
-        if isinstance(one, str):
-            problems.append(one)
-        elif (one.environment, one.release) == (asked.environment, asked.release):
-            name = one.window if one.gate == PostDeploy.name else one.at
-            last.setdefault(name or "", one)
-    for name, command in {**windows, **days}.items():
-        # What asks a longer time asks the shorter one too.
-        longer = [*windows][[*windows].index(name) :] if name in windows else [name]
-        verdict = next((last[each] for each in longer if each in last), None)
-        if verdict is None:
-            problems.append(f"{command} was never asked here")
-        elif why := _not_good(verdict, dt.datetime.fromisoformat(switched_at), regions, decisions):
-            problems.append(f"{command} {why} (run {verdict.run})")
-    return tuple(f"{one}; day {day} builds on it" for one in problems)
+        yield "since when the release carries traffic is not known; say --switched-at"
+        return
+    proceed = {one.run for one in decisions if one.decision is Kind.PROCEED}
+    last: dict[tuple[str, str, str], Record] = {}
+    for one in records:
+        if not one.get("only"):
+            asked = one["window"] if one["gate"] == PostDeploy.name else one["at"]
+            last.update({(one["gate"], str(asked), where): one for where in one["regions"]})
+    for gate, asked, command in _before(day):
+        for region in regions:
+            # Who asked a longer window asked the shorter one, too.
+            longer = _WINDOWS[_WINDOWS.index(asked) :] if asked in _WINDOWS else (asked,)
+            found = [last[key] for one in longer if (key := (gate, one, region)) in last]
+            why = _not_good(found[0], region, switched_at, proceed) if found else "was never asked"
+            if why:
+                yield f"{command} {why} in {region}; day {day} builds on it"
 
 
-def _not_good(
-    verdict: Verdict,
-    switched_at: dt.datetime,
-    regions: Sequence[str],
-    decisions: Mapping[str, Overridden],
-) -> str:
-    if dt.datetime.fromisoformat(verdict.started_at) < switched_at:
-        return "was asked before the traffic switch"
-    if set(regions) - set(verdict.regions):
-        return "was not asked in every region"
-    decided = decisions.get(verdict.run)
-    on = verdict.decision is Decision.HOLD and decided is not None and decided.decision == "proceed"
-    return (
-        ""
-        if verdict.is_go or (verdict.complete and on)
-        else f"was {verdict.decision or 'not decided'}"
-    )
+def _before(day: int) -> Iterator[tuple[str, str, str]]:
+    """Yield gate, what it was asked and its command, for each window and day that has to be GO."""
+    for window in _WINDOWS if day > 1 else _WINDOWS[:2]:
+        yield PostDeploy.name, window, f"post-deploy --window {window}"
+    for one in ROLLOUT_DAYS:
+        if one < day:
+            yield Rollout.name, str(one), f"rollout --day {one}"
+
+
+def _not_good(found: Record, region: str, switched_at: str, proceed: set[str]) -> str:
+    if dt.datetime.fromisoformat(found["started_at"]) < dt.datetime.fromisoformat(switched_at):
+        return f"was asked before the traffic switch (run {found['run']})"
+    said = found["regions"][region]
+    went_on = said == Decision.HOLD and found["run"] in proceed
+    good = found["state"] == "complete" and (said == Decision.GO or went_on)
+    return "" if good else f"was {said}, {found['state']} (run {found['run']})"
 
 
 def next_step(
@@ -100,8 +75,8 @@ def next_step(
     later = [one for one in ROLLOUT_DAYS if one > day]
     if not later or flags is None or redis is None:
         return ()
-    share = policy.of(later[0])
+    share, following = policy.of(later[0]), f"gate rollout --day {later[0]}"
     keys = [flags.keys(name)[1] for name in flags.rolled_out]
     orders = "; ".join(f"{redis_cli(redis)} SET {key} {share}" for key in keys)
     before = "post-deploy --window 24h is GO too" if day == 1 else "all is GO still"
-    return (f"On day {later[0]}, once {before}: {orders}. Then gate rollout --day {later[0]}.",)
+    return (f"On day {later[0]}, once {before}: {orders}. Then {following}.",)

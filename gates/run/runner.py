@@ -37,12 +37,11 @@ from gates.decide.statements import Overridden
 from gates.decide.verdict import Verdict
 from gates.load import OUT, Checks, load_catalogue, load_policy
 from gates.run import lines, rollout, verdict
-from gates.run.bundle import Sealing, sha256_of, signer
+from gates.run.bundle import Sealing, chain_of, sha256_of, signer
 from gates.run.child import ChildPlan, run_child
 from gates.run.deferral import for_release, refuse_undeferrable
 from gates.run.executor import executor
 from gates.run.manifest import Manifest, Scenario, check_scenarios, manifest
-from gates.run.runs import newest_first
 from probes.observation import utc_now
 from reports.causes import checks_in
 from reports.words import GATE
@@ -324,7 +323,7 @@ class Runner:
             problems=(
                 *(*unknown, *_left_out(scope, whole)),
                 *chronicle.missing(needed),
-                *self._before(gate, regions, decisions),
+                *_rollout_lacks(gate, loaded, self._verdict, regions, decisions),
                 *_told_apart_badly(loaded, regions),
                 *_held(gate, around, loaded, policy, release),
             ),
@@ -341,15 +340,6 @@ class Runner:
         said = (*self._verdict.sentences, f"What has to serve is {self._restored}.")
         self._verdict = dataclasses.replace(self._verdict, sentences=said)
         return rolled_back_at_of(question.switched_at, loaded)
-
-    def _before(
-        self, gate: Gate, regions: Sequence[str], decisions: Mapping[str, Overridden]
-    ) -> tuple[str, ...]:
-        """Return why a day of the rollout may not be asked yet; of any other gate nothing."""
-        if not isinstance(gate, Rollout):
-            return ()
-        found = rollout.verdicts(newest_first(self.run_dir.parent))
-        return rollout.missing(gate.number, found, self._verdict, regions, decisions)
 
     def _plan(self, loaded: Loaded, asked: Asked, deadline_seconds: float) -> ChildPlan:
         gate, manifest_file = self._question.gate, self.run_dir / "manifest.json"
@@ -492,6 +482,24 @@ def _told_apart_badly(loaded: Loaded, regions: Sequence[str]) -> tuple[str, ...]
     return tuple(f"{one.sentence}; {one.remedy}" for one in found)
 
 
+def _rollout_lacks(
+    gate: Gate,
+    loaded: Loaded,
+    verdict: Verdict,
+    regions: Sequence[str],
+    decisions: Mapping[str, Overridden],
+) -> Iterator[str]:
+    """Yield why a day of the rollout is not GO yet, by the runs before; of any other gate nothing."""
+    if not isinstance(gate, Rollout):
+        return
+    switched_at = verdict.traffic_switched_at
+    try:
+        records = chain_of(loaded, verdict.release or "").records()
+        yield from rollout.missing(gate.number, records, switched_at, regions, decisions.values())
+    except StoreError as exc:
+        yield f"what the rollout builds on can't be read: {exc}"
+
+
 def _next(gate: Gate, policy: Policy, loaded: Loaded) -> tuple[str, ...]:
     if not isinstance(gate, Rollout):
         return ()
@@ -500,6 +508,6 @@ def _next(gate: Gate, policy: Policy, loaded: Loaded) -> tuple[str, ...]:
 
 
 def _undo(policy: Policy, gate: Gate) -> tuple[str, ...]:
-    if gate.number is None or policy.deployment is None:
+    if not isinstance(gate, Phase) or policy.deployment is None:
         return ()
     return policy.deployment.undo(gate.number)

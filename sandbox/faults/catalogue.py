@@ -30,7 +30,7 @@ class Fault(BaseModel):
 
     gate: str = Field(
         default="post-deploy",
-        pattern=r"^(post-deploy(-1h|-24h)?|pre-deploy|phase-[1-7]|rollback-plan|watch|post-rollback)$",
+        pattern=r"^(post-deploy(-1h|-24h)?|pre-deploy|phase-[1-7]|rollback-plan|watch|rollout|post-rollback)$",
     )
     """Whose checks the lists mean: the gate that is run while the fault holds."""
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9.-]*$")
@@ -56,6 +56,7 @@ GATES = (
     "post-deploy",
     "post-deploy-1h",
     "post-deploy-24h",
+    "rollout",
     "watch",
     "rollback-plan",
     "post-rollback",

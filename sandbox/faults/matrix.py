@@ -224,6 +224,8 @@ def _command(gate: str) -> tuple[str, ...]:
         return ("post-deploy", "--window", gate.removeprefix("post-deploy-"))
     if gate == "post-rollback":
         return (gate, "--method", "flags", "--method", "kubernetes")
+    if gate == "rollout":
+        return (gate, "--day", "1")
     if gate == "watch":
         return (gate, "--for", "30s")
     of_two_words = gate.startswith(("phase-", "rollback-"))
