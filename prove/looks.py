@@ -17,7 +17,7 @@ from settings.objectives import Objective, RollbackLimit
 from steps.replay.past import replayed
 
 WEEKS, WEEK_SECONDS = 1000, 7 * 86_400
-WATCHED = f"at most 1 % of {WEEKS:,} healthy weeks, looked at every 15 s, see a trigger fire"
+WATCHED = f"at most 1 % of {WEEKS:,} healthy weeks, judged every 15 s, see a trigger fire"
 RATES = (0.2, 1.0, 5.0, 50.0, 200.0)
 """Requests a second: where there are few, luck is largest."""
 HEALTHY = 0.1
@@ -25,7 +25,7 @@ HEALTHY = 0.1
 RELEASES, LOOKS, SCRAPE_SECONDS = 10_000, 240, 15
 """An hour of scrapes."""
 COMPARED = (
-    f"at most 1 % of {RELEASES:,} healthy releases, looked at after each scrape, are called worse"
+    f"at most 1 % of {RELEASES:,} healthy releases, judged after each scrape, are called worse"
 )
 SHARE_OF_ERRORS, REQUESTS_PER_SECOND = 0.005, 20.0
 TRAFFIC = (0.05, 0.25, 0.5)

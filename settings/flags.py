@@ -133,7 +133,10 @@ class Flags(Section):
 class RolloutPolicy(Section):
     """To how many users of a hundred a new feature is given, on the days of the rollout."""
 
-    percentages: tuple[Percentage, Percentage, Percentage, Percentage] = (10, 25, 50, 100)
+    percentages: Annotated[tuple[Percentage, ...], Field(min_length=4, max_length=4)] = (
+        *(10, 25),
+        *(50, 100),
+    )
     """On days 1, 2, 3 and 7 after the traffic switch."""
 
     def _refusals(self) -> Iterator[str]:

@@ -197,6 +197,7 @@ class Phase(Gate):
     part: int | None = None
 
     name = "phase"
+    heeds_declared = True
 
     @classmethod
     def parse(cls, text: str) -> Phase:
@@ -292,6 +293,7 @@ class Rollout(Gate):
     """The day."""
 
     name = "rollout"
+    heeds_declared = True
 
     @property
     def asked(self) -> Mapping[str, str | None]:

@@ -293,13 +293,12 @@ class Runner:
         switched_at = self._since_when(loaded, release)
         whole = gate.scope(catalogue, switched=switched_at is not None)
         scope = whole.only(question.only)
-        others = [region for region in settings.regions if region not in regions]
+        others = [one for one in settings.regions if one not in regions]
         around = Surroundings(catalogue, load_catalogue(), loaded.sections, others)
         digests = verdict.digests(checks)
         waivers, decisions = by_people(loaded, policy, release)
         history = History(store_of(loaded), settings.name, release.tag)
         chronicle = Chronicle(history, self._run, question.env, regions, digests, decisions)
-        needed = gate.needs(catalogue)
         self._verdict = dataclasses.replace(
             self._verdict,
             release=release.tag,
@@ -311,7 +310,7 @@ class Runner:
             digests=digests | {"environment": verdict.digest_of(loaded.path)},
             executor=executor(os.environ, checks),
             waivers=tuple(one for one in waivers if one.check in scope.stages),
-            sentences=(*self._verdict.sentences, *chronicle.built_on(needed)),
+            sentences=(*self._verdict.sentences, *chronicle.built_on(gate.needs(catalogue))),
             **_told(loaded, policy),
         )
         return Asked(
@@ -322,10 +321,10 @@ class Runner:
             chronicle=chronicle,
             problems=(
                 *(*unknown, *_left_out(scope, whole)),
-                *chronicle.missing(needed),
-                *_rollout_lacks(gate, loaded, self._verdict, regions, decisions),
+                *chronicle.missing(gate.needs(catalogue)),
                 *_told_apart_badly(loaded, regions),
                 *_held(gate, around, loaded, policy, release),
+                *_rollout_lacks(gate, loaded, self._verdict, decisions),
             ),
             undo=_undo(policy, gate),
             next=_next(gate, policy, loaded),
@@ -483,19 +482,15 @@ def _told_apart_badly(loaded: Loaded, regions: Sequence[str]) -> tuple[str, ...]
 
 
 def _rollout_lacks(
-    gate: Gate,
-    loaded: Loaded,
-    verdict: Verdict,
-    regions: Sequence[str],
-    decisions: Mapping[str, Overridden],
+    gate: Gate, loaded: Loaded, verdict: Verdict, decisions: Mapping[str, Overridden]
 ) -> Iterator[str]:
     """Yield why a day of the rollout is not GO yet, by the runs before; of any other gate nothing."""
     if not isinstance(gate, Rollout):
         return
-    switched_at = verdict.traffic_switched_at
+    since, everywhere = verdict.traffic_switched_at, tuple(loaded.settings.regions)
     try:
         records = chain_of(loaded, verdict.release or "").records()
-        yield from rollout.missing(gate.number, records, switched_at, regions, decisions.values())
+        yield from rollout.missing(gate.number, records, since, everywhere, decisions.values())
     except StoreError as exc:
         yield f"what the rollout builds on can't be read: {exc}"
 

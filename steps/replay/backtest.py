@@ -40,7 +40,7 @@ def record(told: Sequence[Told], rollback_minutes: float | None) -> dict[str, An
         **summed.record(),
         "rollback_minutes": rollback_minutes,
         "false_alarms_minutes": cost,
-        "told": [_record(one) for one in told],
+        "releases": [_record(one) for one in told],
     }
 
 

@@ -124,7 +124,7 @@ def _time(text: str) -> float:
     except ValueError:
         at = None
     if at is None or at.tzinfo is None:
-        raise ValueError(f"“{text}” is no time with its zone, such as 2026-01-31T22:00:00Z")
+        raise ValueError(f"“{text}” is not a time with its zone, such as 2026-01-31T22:00:00Z")
     return at.timestamp()
 
 

@@ -31,7 +31,7 @@ class Pair:
 
     def __post_init__(self) -> None:
         if not (0 <= self.new_bad <= self.new and 0 <= self.old_bad <= self.old):
-            raise ValueError(f"{self} is no count of bad events among all")
+            raise ValueError(f"{self} does not count bad events among all")
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
