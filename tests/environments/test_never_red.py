@@ -58,8 +58,8 @@ CAN_BE_RED: dict[str, str] = {
         Environment.time_scale Prometheus.scrape_interval Prometheus.max_clock_skew""",
     "part of an address": "Mail.port NameServer.port Postgres.port Redis.port Redis.database",
     "says how many there are: fewer, or others, are found": """
-        Data.standbys Figure.at_least FileSystems.at_least FlagState.percentage RolloutPolicy.percentages Replicas.normal
-        Replicas.temporary Service.replicas""",
+        Data.standbys Figure.at_least FileSystems.at_least FlagState.percentage Replicas.normal
+        Replicas.temporary RolloutPolicy.percentages Service.replicas""",
     "how old what proves an instrument may be, with a maximum": "SupportPolicy.alive_within",
     "how long is waited, with a maximum: what is not there then is red or undecided": """
         AccessibilityPolicy.budget Audit.appears_within Availability.poll_every
