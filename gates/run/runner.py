@@ -293,8 +293,7 @@ class Runner:
         switched_at = self._since_when(loaded, release)
         whole = gate.scope(catalogue, switched=switched_at is not None)
         scope = whole.only(question.only)
-        others = [one for one in settings.regions if one not in regions]
-        around = Surroundings(catalogue, load_catalogue(), loaded.sections, others)
+        around = _around(loaded, catalogue, regions)
         digests = verdict.digests(checks)
         waivers, decisions = by_people(loaded, policy, release)
         history = History(store_of(loaded), settings.name, release.tag)
@@ -438,6 +437,11 @@ def _told(loaded: Loaded, policy: Policy) -> dict[str, Any]:
         "runbook": policy.sign_off.runbook,
         "signed_by": signer(loaded),
     }
+
+
+def _around(loaded: Loaded, catalogue: Sequence[Row], regions: Sequence[str]) -> Surroundings:
+    others = [one for one in loaded.settings.regions if one not in regions]
+    return Surroundings(catalogue, load_catalogue(), loaded.sections, others)
 
 
 def _held(
