@@ -96,7 +96,7 @@ def healthy_releases_are_not_worse(seed: int) -> Cases:
         minutes = f", median {np.median(told) * SCRAPE_SECONDS / 60:.0f} min" if told else ""
         yield Remark(
             f"with {share:.0%} of {REQUESTS_PER_SECOND:g}/s, a doubling of {SHARE_OF_ERRORS:.1%} errors is "
-            f"told within an hour in {len(told) / POWER_RUNS:.0%}{minutes}"
+            f"found within an hour in {len(told) / POWER_RUNS:.0%}{minutes}"
         )
     yield from _seldom(RELEASES, release)
 
