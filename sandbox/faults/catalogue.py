@@ -30,7 +30,8 @@ class Fault(BaseModel):
 
     gate: str = Field(
         default="post-deploy",
-        pattern=r"^(post-deploy(-1h|-24h)?|pre-deploy|phase-[1-7]|rollback-plan|watch|rollout|post-rollback)$",
+        pattern=r"^(post-deploy(-1h|-24h)?|pre-deploy|phase-[1-7]|rollback-plan|watch|rollout|"
+        r"post-rollback|post-restore)$",
     )
     """Whose checks the lists mean: the gate that is run while the fault holds."""
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9.-]*$")
@@ -60,6 +61,7 @@ GATES = (
     "watch",
     "rollback-plan",
     "post-rollback",
+    "post-restore",
 )
 """In the order of a deployment."""
 

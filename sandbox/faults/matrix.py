@@ -158,6 +158,9 @@ class Walk:
             self._sandbox("deploy", gate[-1])
         if gate == "post-rollback":
             self._sandbox("rollback", "kubernetes")
+        if gate == "post-restore":
+            self._sandbox("rollback", "database")
+            self._sandbox("rollback", "dns")
         for fault in faults:
             with self._records_kept():
                 self._sandbox("fault", "apply", fault.name)
@@ -226,6 +229,8 @@ def _command(gate: str) -> tuple[str, ...]:
         return (gate, "--method", "flags", "--method", "kubernetes")
     if gate == "rollout":
         return (gate, "--day", "1")
+    if gate == "post-restore":
+        return ("post-rollback", "--method", "dns", "--method", "database")
     if gate == "watch":
         return (gate, "--for", "30s")
     of_two_words = gate.startswith(("phase-", "rollback-"))

@@ -21,9 +21,8 @@ from tests.faults.walk import ROWS, Walk, batches, question_of
 from tests.gates.process.gates import ForkedGate
 from tests.sandbox.platforms import Sandbox
 
-WALKED = [
-    gate for gate in GATES if gate not in ("post-deploy", "watch", "rollout", "post-rollback")
-]
+OTHERS = ("post-deploy", "watch", "rollout", "post-rollback", "post-restore")
+WALKED = [gate for gate in GATES if gate not in OTHERS]
 FAULTS = [fault for fault in catalogue.load() if fault.gate in WALKED]
 LAST_PHASE = 7
 TOLD = {

@@ -13,7 +13,7 @@ from gates.decide.scope import PostRollback
 from gates.load import load_catalogue
 from sandbox.core.state import StateDirectory
 from sandbox.faults import catalogue
-from sandbox.faults.catalogue import expected
+from sandbox.faults.catalogue import Fault, expected
 from tests.faults.runs import applied, folded, found, run_checks, said, together
 from tests.faults.walk import Walk
 from tests.gates.process.gates import ForkedGate
@@ -42,6 +42,23 @@ ALONE = (
     "configuration-of-the-release-left",
 )
 """Tried in `./harness faults` alone: each meets all batches."""
+RESTORE_FAULTS = {fault.name: fault for fault in catalogue.load() if fault.gate == "post-restore"}
+RESTORE_BATCHES = (
+    (
+        *("records-reverted-at-one-server", "restored-from-last-night", "restored-with-orphans"),
+        *("release-runs-after-a-restore", "service-away-after-a-rollback", "loss-not-signed"),
+        "errors-after-a-dns-rollback",
+    ),
+    ("records-not-reverted", "application-not-stopped", "restored-without-some-rows"),
+    ("cache-keeps-the-release", "restore-not-told", "column-left-after-a-restore"),
+    (
+        *("migration-left-after-a-restore", "wrong-version-after-a-restore"),
+        "prometheus-down-after-a-restore",
+    ),
+    ("database-unreadable-after-a-restore", "name-servers-silent-after-a-rollback"),
+    ("clusters-unreadable-after-a-restore", "backups-unreadable-after-a-restore"),
+)
+RESTORE_ALONE = ("baseline-lost-after-a-restore",)
 RED_BEFORE = {
     "FAIL": {
         *("RB-K8S-1", "RB-K8S-2", "RB-K8S-3", "RB-FLAG-1", "RB-NOW-1"),
@@ -70,6 +87,14 @@ def walk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Walk]:
     assert down.returncode == 0, down.stderr
 
 
+@pytest.fixture(scope="module")
+def restored(walk: Walk) -> Walk:
+    """Return the platform after a restore of its database and of its records."""
+    for method in ("database", "dns"):
+        walk.platform.ask({"do": "rollback", "method": method})
+    return walk
+
+
 CHECKS = {
     row.id for row in PostRollback(tuple(METHODS)).scope(load_catalogue(), switched=True).rows
 }
@@ -95,8 +120,12 @@ def test_a_fault_turns_its_checks_after_a_rollback(
     walk: Walk, tmp_path: pathlib.Path, batch: tuple[str, ...]
 ) -> None:
     walk.platform.ask({"do": "rollback", "method": "kubernetes"})
-    faulty = together([FAULTS[name] for name in batch])
-    with applied(walk.platform, batch):
+    _turns_its_checks(walk, tmp_path, [FAULTS[name] for name in batch])
+
+
+def _turns_its_checks(walk: Walk, tmp_path: pathlib.Path, faults: list[Fault]) -> None:
+    faulty = together(faults)
+    with applied(walk.platform, [one.name for one in faults]):
         read = run_checks(walk.platform, tmp_path, faulty.listed, restored="v1.1.0")
     wanted = {one: expected(faulty, one) for one in faulty.listed}
     assert found(read, faulty.listed) == wanted, said(read)
@@ -110,3 +139,24 @@ def test_every_fault_is_in_one_batch_and_every_check_is_red_under_one() -> None:
     assert {one for fault in FAULTS.values() for one in fault.inconclusive} >= notices
     instruments = {one for fault in FAULTS.values() for one in fault.error}
     assert instruments == CHECKS
+
+
+def test_it_is_go_a_week_after_a_restore_and_a_dns_rollback(restored: Walk) -> None:
+    methods = ("--method", "dns", "--method", "database")
+    verdict = restored.ask("post-rollback", *methods, "--at", "1w")
+    assert verdict["decision"] == "GO", [one["sentence"] for one in verdict["reasons"]]
+
+
+@pytest.mark.parametrize("batch", RESTORE_BATCHES, ids=" and ".join)
+def test_a_fault_turns_its_checks_after_a_restore(
+    restored: Walk, tmp_path: pathlib.Path, batch: tuple[str, ...]
+) -> None:
+    _turns_its_checks(restored, tmp_path, [RESTORE_FAULTS[name] for name in batch])
+
+
+def test_every_fault_after_a_restore_is_tried_and_every_check_is_red_under_one() -> None:
+    tried = (*(name for batch in RESTORE_BATCHES for name in batch), *RESTORE_ALONE)
+    assert sorted(tried) == sorted(RESTORE_FAULTS)
+    asked = PostRollback(("dns", "database")).scope(load_catalogue(), switched=True).rows
+    mine = {row.id for row in asked if row.when in ("dns", "database")}
+    assert {one for fault in RESTORE_FAULTS.values() for one in fault.fail} >= mine - {"RB-DB-7"}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
+import hashlib
 import json
 from typing import TYPE_CHECKING
 
@@ -12,7 +13,7 @@ from psycopg import sql as composed
 
 from sandbox.core import SandboxError
 from sandbox.core.layout import RELEASE
-from sandbox.systems.data import backups, postgres
+from sandbox.systems.data import backups, postgres, restore
 from sandbox.systems.data.migrations import ADVISORY_LOCK, LOG, of_release
 
 if TYPE_CHECKING:
@@ -114,6 +115,7 @@ _FILES: Mapping[str, Callable[[Layout], tuple[Path, ...]]] = {
     "newest backup": lambda layout: (*_newest(layout), *_newest_copy(layout)),
     "newest copy": _newest_copy,
     "restore test": lambda layout: (layout.evidence / backups.RESTORE_TEST,),
+    "restore": lambda layout: (restore.document(layout),),
     "migration log": lambda layout: (layout.evidence / LOG,),
     "pg_restore": lambda layout: (layout.pg_restore,),
     "approvers file": lambda layout: (layout.approvers,),
@@ -151,6 +153,28 @@ async def restore_test(it: Breakage, result: str = "passed", days_ago: int = 0) 
     _alter(it, "restore test", lambda data: json.dumps({**json.loads(data), **told}).encode())
 
 
+async def restored_from(it: Breakage, pattern: str) -> None:
+    """Have whoever restored say that it was the newest backup with such a name."""
+    file = max(it.layout.backups.glob(pattern), key=lambda path: path.stat().st_mtime)
+    digest = hashlib.sha256(file.read_bytes()).hexdigest()
+    told = {"artefacts": [{"name": file.name, "digest": f"sha256:{digest}"}]}
+    _alter(it, "restore", lambda data: json.dumps({**json.loads(data), **told}).encode())
+
+
+async def restored_lately(it: Breakage, seconds: float) -> None:
+    """Have whoever restored say that it was just now, for so many seconds; the application ran."""
+    now = dt.datetime.now(dt.UTC)
+    began = now - dt.timedelta(seconds=seconds)
+
+    def told(data: bytes) -> bytes:
+        document = json.loads(data)
+        times = {"began_at": began.isoformat(), "ended_at": now.isoformat()}
+        document["facts"] |= times
+        return json.dumps({**document, "created_at": now.isoformat()}).encode()
+
+    _alter(it, "restore", told)
+
+
 def _alter(it: Breakage, files: str, altered: Callable[[bytes], bytes]) -> None:
     for path in _FILES[files](it.layout):
         aside = it.aside(path)
@@ -177,4 +201,5 @@ KINDS = (
     *(sql, recorded, script, migration, migration_missing, connections_left, locked),
     migration_lock_kept,
     *(gone, cut, appended, restore_test, reworded, backups_unreadable, dumped_without),
+    *(restored_from, restored_lately),
 )
