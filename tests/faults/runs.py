@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import pathlib
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
+import pytest
 import yaml
 
 from gates.decide.fold import Folded, Stage, fold
@@ -21,6 +23,12 @@ from tests.sandbox.platforms import Sandbox
 
 REGIONS = ("eu", "us")
 _WORST = ("GO", "HOLD", "NO_GO", "STOP", "ROLLBACK")
+
+
+AT_LENGTH = pytest.mark.skipif(
+    os.environ.get("TESTS") != "long", reason="takes minutes: TESTS=long, and ./harness faults"
+)
+"""CI has fifteen minutes; what is marked so is tried by hand before a release, and in the matrix."""
 
 
 @contextlib.contextmanager

@@ -16,7 +16,7 @@ from sandbox.core.state import StateDirectory
 from sandbox.faults import catalogue
 from sandbox.faults.catalogue import GATES, Fault, expected
 from sandbox.systems.statements import people
-from tests.faults.runs import applied, together
+from tests.faults.runs import AT_LENGTH, applied, together
 from tests.faults.walk import ROWS, Walk, batches, question_of
 from tests.gates.process.gates import ForkedGate
 from tests.sandbox.platforms import Sandbox
@@ -111,7 +111,8 @@ def _batches(group: str, gate: str) -> Iterator[object]:
 
 def _step(group: str, gate: str, batch: tuple[Fault, ...]) -> object:
     name = f"{gate} under {' and '.join(one.name for one in batch)}" if batch else gate
-    return pytest.param(group, gate, batch, id=name, marks=pytest.mark.xdist_group(group))
+    marks = [pytest.mark.xdist_group(group), *([AT_LENGTH] if gate == "post-deploy-24h" else [])]
+    return pytest.param(group, gate, batch, id=name, marks=marks)
 
 
 @pytest.mark.parametrize(("group", "gate", "batch"), list(_steps()))

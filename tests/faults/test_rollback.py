@@ -14,7 +14,7 @@ from gates.load import load_catalogue
 from sandbox.core.state import StateDirectory
 from sandbox.faults import catalogue
 from sandbox.faults.catalogue import Fault, expected
-from tests.faults.runs import applied, folded, found, run_checks, said, together
+from tests.faults.runs import AT_LENGTH, applied, folded, found, run_checks, said, together
 from tests.faults.walk import Walk
 from tests.gates.process.gates import ForkedGate
 from tests.sandbox.platforms import Sandbox
@@ -115,6 +115,7 @@ def test_it_is_red_before_a_rollback_and_go_after_it_by_each_method(
         assert f"What has to serve is {serves}." in verdict["sentences"]
 
 
+@AT_LENGTH
 @pytest.mark.parametrize("batch", BATCHES, ids=" and ".join)
 def test_a_fault_turns_its_checks_after_a_rollback(
     walk: Walk, tmp_path: pathlib.Path, batch: tuple[str, ...]
@@ -141,12 +142,14 @@ def test_every_fault_is_in_one_batch_and_every_check_is_red_under_one() -> None:
     assert instruments == CHECKS
 
 
+@AT_LENGTH
 def test_it_is_go_a_week_after_a_restore_and_a_dns_rollback(restored: Walk) -> None:
     methods = ("--method", "dns", "--method", "database")
     verdict = restored.ask("post-rollback", *methods, "--at", "1w")
     assert verdict["decision"] == "GO", [one["sentence"] for one in verdict["reasons"]]
 
 
+@AT_LENGTH
 @pytest.mark.parametrize("batch", RESTORE_BATCHES, ids=" and ".join)
 def test_a_fault_turns_its_checks_after_a_restore(
     restored: Walk, tmp_path: pathlib.Path, batch: tuple[str, ...]

@@ -7,7 +7,16 @@ import pathlib
 import pytest
 
 from sandbox.faults import catalogue
-from tests.faults.runs import applied, folded, found, run_checks, said, together, with_state
+from tests.faults.runs import (
+    AT_LENGTH,
+    applied,
+    folded,
+    found,
+    run_checks,
+    said,
+    together,
+    with_state,
+)
 from tests.gates.process.gates import ForkedGate
 from tests.sandbox.platforms import Sandbox
 
@@ -46,7 +55,11 @@ def state(platform: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> pathli
     return known
 
 
-@pytest.mark.parametrize("names", BATCHES, ids=" and ".join)
+@pytest.mark.parametrize(
+    "names",
+    [pytest.param(one, marks=AT_LENGTH) if one not in TOGETHER[1:2] else one for one in BATCHES],
+    ids=" and ".join,
+)
 def test_a_fault_ends_the_watch_by_its_own_trigger_or_leaves_it_open(
     names: tuple[str, ...], platform: Sandbox, tmp_path: pathlib.Path, state: pathlib.Path
 ) -> None:
