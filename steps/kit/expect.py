@@ -68,6 +68,12 @@ def nothing_to_judge(subject: str, why: str) -> Judgement:
     return expect(True, subject, f"{subject}: nothing to judge, {why}", rule=NOTHING_TO_JUDGE)
 
 
+def since_unknown(subject: str) -> Judgement:
+    """Return the INCONCLUSIVE of what counts from the traffic switch on, where nobody says when that was."""
+    sentence = f"{subject}: since when the release carries traffic is not known"
+    return expect(None, subject, sentence, "traffic.switched_at, or --switched-at")
+
+
 def need(described: T | None, key: str) -> T:
     """Return what the environment or the policy describes; raises NotDescribedError, which names the key."""
     if described is None:

@@ -8,7 +8,7 @@ import probes
 from probes.observation import Observation, utc_now
 from settings.people import SupportDesk
 from steps.kit.asked import Asked
-from steps.kit.expect import need
+from steps.kit.expect import need, since_unknown
 from steps.kit.failures import instrument_error
 from steps.kit.platform import Platform
 from steps.kit.sentence import described, then
@@ -28,6 +28,9 @@ def of_the_first_day(asked: Asked, desk: SupportDesk) -> None:
 
 
 def _judge(asked: Asked, desk: SupportDesk, limit: int) -> None:
+    if asked.platform.switched_at is None:
+        asked.judge(since_unknown("complaints"))
+        return
     found = asked.read(
         "complaints",
         lambda: complaints(asked.platform, desk),

@@ -98,7 +98,10 @@ def test_a_fault_can_be_applied_and_its_expectations_name_known_checks_once(
     assert len(named) == len(set(named))
 
 
-WITHOUT_A_FAULT = {"WATCH-1", "H24-3", "RB-DB-7"}
+WITHOUT_A_FAULT = {
+    *("WATCH-1", "H24-3", "RB-DB-7"),
+    *(f"RB-{when}-{number}" for when in ("DAY", "WEEK") for number in range(1, 6)),
+}
 """Owed: they are red in tests of their steps, and under no fault of the platform yet."""
 
 
@@ -113,7 +116,7 @@ def test_every_check_is_turned_red_by_some_fault() -> None:
     undecided = {check for fault in catalogue.load() for check in fault.inconclusive}
     assert failing - signed == known - signed - WITHOUT_A_FAULT
     assert not failing & WITHOUT_A_FAULT
-    assert signed & known <= undecided
+    assert (signed & known) - WITHOUT_A_FAULT <= undecided
 
 
 def row(name: str, outcome: str, *, gate: str = "post-deploy", wrong: bool = False) -> Row:
