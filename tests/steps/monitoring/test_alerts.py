@@ -255,7 +255,8 @@ def test_alerts_arrive(
     receivers = [{"name": "default"}, {"name": "x", "webhook_configs": [{"url": "<secret>"}]}]
     tree = {"receiver": "default", "routes": routes}
     original = yaml.safe_dump({"route": tree, "receivers": receivers})
-    alerts = [{"labels": {"alertname": "Watchdog"}, "status": state} for state in states]
+    began = {"startsAt": "2026-01-31T22:00:00Z"}
+    alerts = [{"labels": {"alertname": "Watchdog"}, "status": state, **began} for state in states]
     if labels:
         scene.rules = {"groups": [{"rules": [{**SHIPPED, "labels": labels}]}]}
     with patient_server() as server:
