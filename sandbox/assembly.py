@@ -172,7 +172,10 @@ LEASE_REQUESTS_PER_SECOND = 180
 def write(
     here: layout.Layout, switched_at: dt.datetime | None, rolled_back_at: dt.datetime | None
 ) -> None:
-    """Write the file, whole or not at all; a fault is a release that went live at `switched_at`."""
+    """Write the file, whole or not at all; a fault is a release that went live at `switched_at`.
+
+    What people sign of a live release, or of its rollback, counts from these times on.
+    """
     now = dt.datetime.now(dt.UTC).replace(microsecond=0)
     text = drawn(
         _TEMPLATE,
@@ -191,6 +194,8 @@ def write(
     )
     Environment.model_validate(yaml.load(text, _Loader))  # noqa: S506 - one of the safe ones
     write_private(here.state.environment, text)
+    if switched_at is not None:
+        people.sign_afterwards(here, taken_back=rolled_back_at is not None)
 
 
 @functools.cache

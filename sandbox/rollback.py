@@ -23,24 +23,21 @@ if TYPE_CHECKING:
 
 _FLAGS: Step = ("turn the release's features off", flags.turn_off)
 _CONFIGURATION: Step = ("put the configuration back", cluster.configure_back)
-_TELL: Step = ("tell the users and the stakeholders", told.tell)
 METHODS: Mapping[str, tuple[Step, ...]] = {
-    "flags": (_FLAGS, _TELL),
+    "flags": (_FLAGS,),
     "kubernetes": (
         _FLAGS,
         _CONFIGURATION,
         ("start v1.1.0 again and lead the traffic back", cluster.roll_back),
         ("take the release's pods away", cluster.remove_release),
-        _TELL,
     ),
-    "dns": (("put the DNS records back", names.revert_zone), _TELL),
+    "dns": (("put the DNS records back", names.revert_zone),),
     "database": (
         _FLAGS,
         ("stop the application", cluster.stop_app),
         ("restore the backup and put it in the place of the live database", restore.restore_backup),
         _CONFIGURATION,
         ("start v1.1.0 again, alone", cluster.start_again),
-        _TELL,
     ),
 }
 """What each method does, in the order of `gate rollback plan`: old code never meets new flags."""
@@ -55,3 +52,5 @@ async def carry_out(platform: Platform, method: str, say: Callable[[str], None])
         say(name)
         await step(platform)
     platform.note_release()
+    say("tell the users and the stakeholders")
+    await told.tell(platform)

@@ -12,7 +12,7 @@ Feature: After a rollback of the feature flags
   Scenario: The impact on the users is assessed
     When the events since the traffic switch are counted in every region
     Then they prove the policy's target and stay under its rollback limit
-    And "RB-FLAG-2" is signed as the policy asks
+    And "RB-FLAG-2" is signed since the rollback
 
   @RB-FLAG-3
   Scenario: The error rate is watched

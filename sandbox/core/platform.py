@@ -140,6 +140,8 @@ class Platform:
     def note_release(self) -> None:
         """Write the environment file: what is live now went live now, or was led back to now."""
         now = dt.datetime.now(dt.UTC)
+        # What is signed bears milliseconds, and must not look older.
+        now = now.replace(microsecond=now.microsecond // 1000 * 1000)
         if self.progress.taken_back:
             self._hooks.write_environment(self.layout, self._switched_at, now)
             return

@@ -230,7 +230,7 @@ def _command(gate: str) -> tuple[str, ...]:
     if gate == "rollout":
         return (gate, "--day", "1")
     if gate == "post-restore":
-        return ("post-rollback", "--method", "dns", "--method", "database")
+        return ("post-rollback", "--method", "dns", "--method", "database", "--at", "1w")
     if gate == "watch":
         return (gate, "--for", "30s")
     of_two_words = gate.startswith(("phase-", "rollback-"))

@@ -10,7 +10,6 @@ from environments.yaml_file import ConfigurationError
 from gates.decide.statements import Count
 from steps.kit.asked import Asked
 from steps.kit.expect import unable
-from steps.kit.platform import Platform
 from steps.kit.run import Run
 from steps.kit.statements import Asking, asking, command
 from steps.statements import rules
@@ -21,19 +20,16 @@ def _asking(run: Run) -> Asking | str:
     here = run.platform
     try:
         found = asking(here.environment, here.policy, here.release, here.phase)
-        return found if here.restored is None else _since(found, _live(here))
+        if here.restored is None:
+            return found
+        live = here.environment.settings.traffic.switched_at
+        return "when the release went live is not known" if live is None else _since(found, live)
     except (ConfigurationError, StoreError) as exc:
         return str(exc)
 
 
-def _live(here: Platform) -> dt.datetime | None:
-    return here.environment.settings.traffic.switched_at
-
-
-def _since(found: Asking, at: dt.datetime | None) -> Asking:
+def _since(found: Asking, at: dt.datetime) -> Asking:
     """Return the statements so that none from before then counts: it can't be about what came after."""
-    if at is None:
-        return found
     most = max(0.0, (found.around.now - at).total_seconds())
     items = {
         item: rule.model_copy(update={"max_age": min(rule.max_age, most)})
@@ -47,7 +43,7 @@ def _counted(run: Run, item: str, since: dt.datetime | None) -> tuple[Asking, Co
     found = run.shared(_asking)
     if isinstance(found, str):
         return found
-    found = _since(found, since)
+    found = found if since is None else _since(found, since)
     try:
         return found, found.count(item)
     except ConfigurationError as exc:

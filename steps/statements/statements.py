@@ -21,6 +21,7 @@ def is_signed(asked: Asked, run: Run, item: str) -> None:
 
 
 @then(parsers.parse('"{item}" is signed since the traffic switch'))
+@then(parsers.parse('"{item}" is signed since the rollback'))
 def is_signed_since_the_switch(asked: Asked, run: Run, item: str) -> None:
     if asked.platform.switched_at is None:
         asked.judge(since_unknown(f"the signature of {item}"))

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 async def unsigned(it: Breakage, by: str) -> None:
     """Have somebody's signatures never received; those of all others were."""
+    it.go_live()
     kept, subject = _folder(it), people.subject_of(it.layout)
     chain = chain_of(Store(Folder(it.layout.state.gate)), subject)
     for file in sorted(kept.glob("*.json")):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import hashlib
 import json
@@ -15,7 +16,7 @@ from cryptography.hazmat.primitives.serialization import (
     PublicFormat,
 )
 
-from environments.store import Folder, Store
+from environments.store import Folder, Store, StoreError
 from gates.decide import statements
 from gates.decide.statements import Link, Subject
 from gates.load import load_policy
@@ -47,6 +48,11 @@ DOCUMENTS = (
         "Go-Live Communication Plan",
     ),
 )
+_AFTER_THE_SWITCH = ("H24-3",)
+_AFTER_A_ROLLBACK = (
+    *("RB-FLAG-2", "RB-DB-7"),
+    *(f"RB-{when}-{number}" for when in ("DAY", "WEEK") for number in range(1, 6)),
+)
 _KEPT_BEFORE = dt.timedelta(days=30)
 
 
@@ -67,6 +73,17 @@ def lay_down(layout: Layout) -> None:
     folder = layout.approvers.parent
     make(folder)
     sign_everything(folder, Store(Folder(layout.state.gate)), subject_of(layout))
+
+
+def sign_afterwards(layout: Layout, *, taken_back: bool) -> None:
+    """Have them sign what counts only since the release went live, or was taken back: here they are quick.
+
+    While a fault has the statements edited, nobody can add one.
+    """
+    items = _AFTER_A_ROLLBACK if taken_back else _AFTER_THE_SWITCH
+    with contextlib.suppress(StoreError):
+        folder, store = layout.approvers.parent, Store(Folder(layout.state.gate))
+        sign_everything(folder, store, subject_of(layout), only=items)
 
 
 def subject_of(layout: Layout) -> Subject:
