@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fnmatch
+import shlex
 from collections.abc import Iterator
 from typing import Annotated, Literal
 
@@ -32,6 +33,14 @@ class Redis(Section):
     """Whether the port speaks TLS."""
     ca_file: str | None = None
     """File of the authority that signs the server's certificate, where it is not a public one."""
+
+    @property
+    def cli(self) -> str:
+        """The beginning of a command that an administrator gives this server."""
+        more = ["--tls"] if self.tls else []
+        more += ["--cacert", self.ca_file] if self.tls and self.ca_file else []
+        more += ["-n", str(self.database)] if self.database else []
+        return shlex.join(["redis-cli", "-h", self.host, "-p", str(self.port), *more])
 
 
 class FlagState(Section):

@@ -101,10 +101,16 @@ def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
 
 
 @pytest.fixture(scope="session")
-def browser() -> Iterator[probes.browser.Browser]:
-    """Return the local platform's browser, which starts at its first use."""
+def chromium() -> str | None:
+    """Return the program of the local platform's browser: a machine need not have one on its PATH."""
     sandbox_browser.find(print)
-    with contextlib.closing(probes.browser.Browser(executable=sandbox_browser.path())) as one:
+    return sandbox_browser.path()
+
+
+@pytest.fixture(scope="session")
+def browser(chromium: str | None) -> Iterator[probes.browser.Browser]:
+    """Return the local platform's browser, which starts at its first use."""
+    with contextlib.closing(probes.browser.Browser(executable=chromium)) as one:
         yield one
 
 

@@ -13,7 +13,6 @@ from gates.decide.scope import PostDeploy, Rollout
 from gates.decide.statements import Kind, Overridden
 from gates.decide.times import ROLLOUT_DAYS
 from settings.flags import Flags, Redis, RolloutPolicy
-from steps.flags.reading import redis_cli
 from steps.kit.chain import Record
 
 _WINDOWS = ("15m", "1h", "24h")
@@ -77,6 +76,6 @@ def next_step(
         return ()
     share, following = policy.of(later[0]), f"gate rollout --day {later[0]}"
     keys = [flags.keys(name)[1] for name in flags.rolled_out]
-    orders = "; ".join(f"{redis_cli(redis)} SET {key} {share}" for key in keys)
+    orders = "; ".join(f"{redis.cli} SET {key} {share}" for key in keys)
     before = "post-deploy --window 24h is GO too" if day == 1 else "all is GO still"
     return (f"On day {later[0]}, once {before}: {orders}. Then {following}.",)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import shlex
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -11,7 +10,7 @@ import probes
 from gates.decide.judgement import Judgement
 from gates.decide.outcome import Outcome
 from probes.observation import Failure, FailureKind, Observation
-from settings.flags import Audit, Flags, Redis
+from settings.flags import Audit, Flags
 from steps.flags.rules import Value
 from steps.kit.baseline import SHARED, CannotCollectError
 from steps.kit.expect import need
@@ -52,14 +51,6 @@ def found_keys(platform: Platform, pattern: str) -> Observation[probes.redis_key
 
 def _redis(platform: Platform) -> probes.redis.RedisTarget:
     return need(platform.redis(), "the section redis")
-
-
-def redis_cli(section: Redis) -> str:
-    """Return the beginning of a command that an administrator gives Redis."""
-    more = ["--tls"] if section.tls else []
-    more += ["--cacert", section.ca_file] if section.tls and section.ca_file else []
-    more += ["-n", str(section.database)] if section.database else []
-    return shlex.join(["redis-cli", "-h", section.host, "-p", str(section.port), *more])
 
 
 def values(texts: probes.redis_keys.Texts) -> dict[str, Value]:

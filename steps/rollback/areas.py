@@ -45,7 +45,7 @@ def flags(reading: Reading) -> None:
     for key in (one for one in other if one not in lost):
         was, now = str(before[key]), str(held[key])
         words = ("DEL", key) if was == _NOTHING else ("SET", key, was)
-        server = flags_reading.redis_cli(need(platform.environment.settings.redis, "redis"))
+        server = need(platform.environment.settings.redis, "redis").cli
         named = {"redis": server, "order": shlex.join(words), "key": key, "now": now}
         reading.put("flag", named)
 

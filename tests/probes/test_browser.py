@@ -239,11 +239,13 @@ def own_site(folder: pathlib.Path, days: float = 90) -> Iterator[tuple[str, str]
         yield f"https://localhost:{server.port}", str(folder / "ca.pem")
 
 
-def test_a_site_of_ones_own_authority_opens_and_none_of_another(tmp_path: pathlib.Path) -> None:
+def test_a_site_of_ones_own_authority_opens_and_none_of_another(
+    chromium: str, tmp_path: pathlib.Path
+) -> None:
     (tmp_path / "other").mkdir()
     with own_site(tmp_path) as (own, ca_file), own_site(tmp_path / "other") as (other, _):
         keys = [key_of(own, ca_file, Deadline.after(9)) or ""]
-        with contextlib.closing(Browser(trusted=lambda _: keys)) as one:
+        with contextlib.closing(Browser(executable=chromium, trusted=lambda _: keys)) as one:
             found = [
                 visit(
                     one, Look(it), lambda page: page.title(), seconds=9, deadline=Deadline.after(20)
@@ -381,8 +383,8 @@ def test_without_any_browser_it_says_how_to_get_one(
         said(told(visited(none, page(""))))
 
 
-def test_closing_leaves_no_thread_and_no_process() -> None:
-    one = Browser()
+def test_closing_leaves_no_thread_and_no_process(chromium: str) -> None:
+    one = Browser(executable=chromium)
     visited(one, page(""))
     pids, thread = one._pids, one._thread
     one.close()
@@ -404,11 +406,11 @@ def test_what_playwright_turns_off_in_the_browser_stays_off(browser: Browser) ->
 
 
 def test_a_browser_asks_nobody_anything_by_itself(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path
+    chromium: str, monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path
 ) -> None:
     log = tmp_path / "network.json"
     monkeypatch.setattr(program, "_QUIET", (*program._QUIET, f"--log-net-log={log}"))
-    with contextlib.closing(Browser()) as one:
+    with contextlib.closing(Browser(executable=chromium)) as one:
         visited(one, page(""), lambda page: page.wait_for_timeout(4000)).brought()
     asked = set(re.findall(r'"url":"(\w+://[^/"]+)', log.read_text(encoding="utf-8")))
     assert {PORTS.sub("PORT", one) for one in asked} <= {"http://127.0.0.1:PORT"}

@@ -69,5 +69,5 @@ def test_overwhelming_evidence_is_still_a_number() -> None:
 
 @cases("new_bad old_bad", {"negative": (-1, 0), "more bad than all": (0, 11)})
 def test_what_is_no_count_is_refused(new_bad: int, old_bad: int) -> None:
-    with pytest.raises(ValueError, match="no count"):
+    with pytest.raises(ValueError, match="does not count"):
         Pair(new_bad, 10, old_bad, 10)

@@ -276,11 +276,11 @@ def test_a_browser_that_dies_is_an_error(
 
 
 def test_a_run_that_is_ended_leaves_neither_a_browser_nor_a_record(
-    records: PatientServer, tmp_path: pathlib.Path
+    records: PatientServer, chromium: str, tmp_path: pathlib.Path
 ) -> None:
     asked = len(records.asked)
     with web_site(bugs=("never_settles",)) as site:
-        platform(tmp_path, site.url, records.url)
+        platform(tmp_path, site.url, records.url, browser={"executable": chromium})
         running = started(tmp_path, OUT)
         wait_until(lambda: site.patients.requests, "a patient is being made")
         below = descendants(running.pid)
