@@ -111,7 +111,8 @@ async def contacts(it: Breakage, named: Mapping[str, Any]) -> None:
 async def complaints(it: Breakage, count: int) -> None:
     """Have so many users, and a synthetic one, complain about what is critical once the release is live."""
     it.go_live()
-    at = (dt.datetime.now(dt.UTC) + dt.timedelta(seconds=1)).isoformat()
+    # Every fault that is applied after this one is a release that went live later still.
+    at = (dt.datetime.now(dt.UTC) + dt.timedelta(minutes=1)).isoformat()
     tags = ["critical-functionality"]
     synthetic = {"at": at, "tags": [*tags, "synthetic-tenant"]}
     await it.bend("support", {"new": [synthetic, *([{"at": at, "tags": tags}] * count)]})
