@@ -21,6 +21,7 @@ from pydantic_core import core_schema
 
 from environments.loader import FOLDER
 from settings.environment import Environment, LocalFile
+from settings.monitoring import parse_amount
 from settings.policy import Policy
 from settings.releases import ReleaseFile
 from settings.sections import Section, parse_duration, parse_share
@@ -50,7 +51,11 @@ class _Generator(GenerateJsonSchema):
         self, schema: core_schema.BeforeValidatorFunctionSchema
     ) -> JsonSchemaValue:
         """Return the schema of what a validator accepts."""
-        written: dict[object, Any] = {parse_duration: _DURATION, parse_share: _SHARE}
+        written: dict[object, Any] = {
+            parse_duration: _DURATION,
+            parse_share: _SHARE,
+            parse_amount: {"anyOf": [{"type": "number"}, _DURATION, _SHARE]},
+        }
         if described := written.get(schema["function"]["function"]):
             return dict(described)
         return super().function_before_schema(schema)

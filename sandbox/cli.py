@@ -91,6 +91,7 @@ def _parser() -> argparse.ArgumentParser:
     traffic.add_argument("--rps", type=_positive, required=True, help="requests a second, a region")
     traffic.add_argument("--for", type=_positive, required=True, dest="seconds", metavar="SECONDS")
     traffic.set_defaults(run=_traffic)
+    _add_users(add("users", help="let users come: each registers, books, pays and has a call"))
     _add_fault(add("fault", help="break the platform in a known way, and fix it"))
     return parser
 
@@ -99,6 +100,12 @@ def _add_rollback(back: argparse.ArgumentParser) -> None:
     ways = ("flags", "kubernetes", "dns", "database")
     back.add_argument("method", choices=ways, help="flags come first, always")
     back.set_defaults(run=_rollback)
+
+
+def _add_users(users: argparse.ArgumentParser) -> None:
+    users.add_argument("--rate", type=_positive, required=True, help="users a second, a region")
+    users.add_argument("--for", type=_positive, required=True, dest="seconds", metavar="SECONDS")
+    users.set_defaults(run=_users)
 
 
 def _add_fault(fault: argparse.ArgumentParser) -> None:
@@ -184,6 +191,21 @@ def _countdown(state: StateDirectory, _options: argparse.Namespace) -> int:
 
 def _traffic(state: StateDirectory, options: argparse.Namespace) -> int:
     extend_lease(state, options.rps, options.seconds)
+    return _OK
+
+
+def _users(state: StateDirectory, options: argparse.Namespace) -> int:
+    record = state.running()
+    if record is None:
+        _say("the platform is not running: `sandbox up` brings it up.")
+        return _NOT_RUNNING
+    import yaml  # noqa: PLC0415 - `--help` stays quick
+
+    from sandbox.systems.service import users  # noqa: PLC0415 - `--help` stays quick
+
+    described = yaml.safe_load(state.environment.read_text(encoding="utf-8"))["regions"]
+    edges = {name: region["services"]["api"] for name, region in described.items()}
+    users.come(edges, options.rate, options.seconds, record.runtime / users.CAP_FILE)
     return _OK
 
 

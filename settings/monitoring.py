@@ -239,14 +239,14 @@ class Stability(Section):
     """By the names that gates/policy/stability.yaml has for them."""
 
 
-def _amount(value: object) -> object:
+def parse_amount(value: object) -> object:
     """Turn `70%` into 0.7 and `10ms` into 0.01; a number stays one."""
     if not isinstance(value, str):
         return value
     return parse_share(value) if value.endswith("%") else parse_duration(value)
 
 
-Amount = Annotated[float, BeforeValidator(_amount), Field(allow_inf_nan=False)]
+Amount = Annotated[float, BeforeValidator(parse_amount), Field(allow_inf_nan=False)]
 
 
 class FigureLimit(Section):

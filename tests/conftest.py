@@ -33,6 +33,7 @@ ONE_PLATFORM_EACH = (
         "faults/test_faults.py",
         "faults/test_watch.py",
         "faults/test_rollout.py",
+        "faults/test_first_hour.py",
         "sandbox/test_faults.py",
         "sandbox/test_platform.py",
         "sandbox/test_lifecycle.py",  # its last test kills the platform

@@ -53,6 +53,7 @@ from steps.service.doctor import (
     examine_vantage,
 )
 from steps.source.doctor import examine_forge, examine_repository, examine_tracker
+from steps.stability.doctor import examine_stability
 from steps.statements.doctor import examine_statements
 
 WHOLE_SECONDS = 8.0
@@ -156,6 +157,7 @@ def _looks(subject: Subject, now: dt.datetime) -> Iterator[Look]:
     for region in platform.regions:
         yield from ((examine_service, (region, name)) for name in settings.services)
         yield examine_prometheus, (region, settings.prometheus)
+        yield examine_stability, (region, settings.stability)
         yield examine_synthetic, (region, settings.synthetic)
         yield examine_kubernetes, (region, settings.kubernetes)
         yield examine_logs, (region, settings.logs)

@@ -60,6 +60,7 @@ class Database:
         )
         logging.getLogger("psycopg.pool").setLevel(logging.ERROR)
         self.health = HealthCheck(login)
+        self._held: list[Connection] = []
 
     @contextlib.asynccontextmanager
     async def opened(self) -> AsyncIterator[None]:
@@ -77,6 +78,16 @@ class Database:
         while True:
             await asyncio.sleep(_TEND_SECONDS)
             await self._pool.check()
+
+    async def pool(self, held: int) -> tuple[int, int]:
+        """Return how many connections are in use and how many there can be, with so many kept for nothing."""
+        with contextlib.suppress(psycopg.Error):
+            while len(self._held) < held:
+                self._held.append(await self._pool.getconn())
+        while len(self._held) > held:
+            await self._pool.putconn(self._held.pop())
+        known = self._pool.get_stats()
+        return known.get("pool_size", 0) - known.get("pool_available", 0), _MOST
 
     async def rows(self, query: LiteralString, *values: object) -> list[Row]:
         """Run one query and return its rows; raises psycopg.Error."""

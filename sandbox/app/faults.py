@@ -60,6 +60,8 @@ class Switches(BaseModel):
     """Login answers 401 to the right password."""
     booking_writes_nothing: bool = False
     """Booking answers 201 with a fresh id and stores no row."""
+    booking_refused: bool = False
+    """Booking is refused with 409."""
     payment_declined: bool = False
     """The payment gateway is asked with a card that it declines: 402."""
     video_refused: bool = False
@@ -76,6 +78,13 @@ class Switches(BaseModel):
 
     bent: tuple[Bent, ...] = ()
     """Operations that break the API's own document."""
+
+    cpu_limit_cores: float | None = Field(default=None, gt=0)
+    """What the process is allowed to use of the machine's CPUs, as it says itself."""
+    memory_limit_megabytes: int | None = Field(default=None, gt=0)
+    """The same of the machine's memory."""
+    pool_held: int = Field(default=0, ge=0, le=15)
+    """So many of the pool's 16 connections are taken and never given back."""
 
     metrics_broken: bool = False
     """/metrics answers 500."""

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import resource
+import time
 from collections.abc import Iterable
+from pathlib import Path
 from typing import NamedTuple
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
@@ -24,6 +27,33 @@ _BUSINESS = {
     "video_calls": ("Video calls by status", "initialised", "ended", "refused"),
 }
 """Counters of what users do: what is said of each, and its statuses where it has some."""
+
+
+_CPU_LIMIT_CORES, _MEMORY_LIMIT_MEGABYTES = 1.0, 512
+
+
+class Usage(NamedTuple):
+    """What a process uses besides its own memory and time."""
+
+    pool_used: int
+    pool_most: int
+    round_trip_seconds: float
+    """To Redis and back; NaN where it does not answer."""
+
+    def exposition(self, switches: Switches) -> bytes:
+        """Return it, with what the process uses and may use of the machine, in Prometheus's text format."""
+        pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
+        megabytes = switches.memory_limit_megabytes or _MEMORY_LIMIT_MEGABYTES
+        gauges = {
+            "process_cpu_seconds_total": time.process_time(),
+            "process_cpu_limit_cores": switches.cpu_limit_cores or _CPU_LIMIT_CORES,
+            "process_resident_memory_bytes": pages * resource.getpagesize(),
+            "process_memory_limit_bytes": megabytes * 1024 * 1024,
+            "db_pool_connections_used": self.pool_used,
+            "db_pool_connections_most": self.pool_most,
+            "redis_round_trip_seconds": self.round_trip_seconds,
+        }
+        return "".join(f"{name} {value}\n" for name, value in gauges.items()).encode()
 
 
 class Endpoint(NamedTuple):
@@ -122,9 +152,10 @@ class Metrics:
         self._text = b""
         self._business[what].labels(*filter(None, (_SYNTHETIC[synthetic], status))).inc()
 
-    def exposition(self, switches: Switches) -> bytes:
-        """Return everything in Prometheus's text format, as written before while nothing was counted."""
-        text = self._text = self._text or generate_latest(self._registry)
+    def exposition(self, switches: Switches, usage: Usage) -> bytes:
+        """Return everything in Prometheus's text format, counters as written while nothing was counted."""
+        self._text = self._text or generate_latest(self._registry)
+        text = self._text + usage.exposition(switches)
         if switches.metric_renamed:
             text = text.replace(_REQUEST_DURATION.encode(), _RENAMED.encode())
         if switches.status_in_words:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import hashlib
 import json
+import math
 import secrets
 import time
 from collections.abc import AsyncIterator
@@ -18,6 +20,7 @@ from sandbox.app.config import Redis as Login
 
 _SESSION_SECONDS = 3600
 _SOCKET_SECONDS = 2.0
+_TIMED_EVERY_SECONDS, _TIMED_PINGS = 1.0, 3
 _REAL_CALLS = "calls:active"
 _SYNTHETIC_CALLS = "calls:active:synthetic"
 
@@ -56,6 +59,28 @@ class OnRedis:
 
 class Sessions(OnRedis):
     """Reads and writes Redis; every method raises redis.RedisError when it cannot be reached."""
+
+    round_trip_seconds = math.nan
+    """To Redis and back, the last time; NaN where it did not answer."""
+
+    @contextlib.asynccontextmanager
+    async def opened(self) -> AsyncIterator[None]:
+        """Time the way to Redis for as long as the API runs."""
+        async with super().opened():
+            timing = asyncio.create_task(self._time())
+            try:
+                yield
+            finally:
+                timing.cancel()
+
+    async def _time(self) -> None:
+        while True:
+            try:
+                # The quickest: what the process itself is busy with is not the network.
+                self.round_trip_seconds = min([await self.ping() for _ in range(_TIMED_PINGS)])
+            except redis_client.RedisError:
+                self.round_trip_seconds = math.nan
+            await asyncio.sleep(_TIMED_EVERY_SECONDS)
 
     async def ping(self) -> float:
         """Return the seconds that Redis took to answer PING, connecting apart."""

@@ -165,6 +165,11 @@ class Layout:
         return self.runtime / "traffic-cap.json"
 
     @property
+    def users_cap(self) -> Path:
+        """A limit on the users, while a fault wants one."""
+        return self.runtime / "users-cap.json"
+
+    @property
     def release_repository(self) -> Path:
         """The git repository that the releases come from."""
         return self.state.path / "release"

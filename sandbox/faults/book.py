@@ -77,6 +77,12 @@ async def traffic_capped(it: Breakage, requests_per_second: float) -> None:
     await _cap(it, requests_per_second)
 
 
+async def users_capped(it: Breakage, rate: float) -> None:
+    """Have no more than so many users a second come to each region."""
+    it.undo(it.layout.users_cap.unlink, missing_ok=True)
+    write_private(it.layout.users_cap, json.dumps({"rate": rate}))
+
+
 async def traffic_ends(it: Breakage, after_seconds: float) -> None:
     """Have the load generator send nothing any more from so many seconds after the traffic switch."""
     it.undo(it.layout.traffic_cap.unlink, missing_ok=True)
@@ -135,7 +141,7 @@ async def baseline_hidden(it: Breakage) -> None:
 
 _GENERAL: tuple[Kind, ...] = (
     *(switches, stopped, restarted, links, refused, pressed_again),
-    *(traffic_capped, traffic_ends, bent),
+    *(traffic_capped, traffic_ends, users_capped, bent),
     *(window_closes, contacts, complaints, history_forged, baseline_hidden),
 )
 KINDS: Mapping[str, Kind] = {

@@ -34,6 +34,9 @@ its end, each fault applied when its gate is due, the whole gate run, each check
 `·` PASS, `F` FAIL, `E` ERROR, `?` INCONCLUSIVE. A row that differs from the fault's entry in
 `sandbox/systems/*/faults.yaml` is marked.
 """
+FIRST_HOUR = "post-deploy-1h"
+USERS_A_SECOND, LOOK_BACK_SECONDS = 2, 25
+"""Of each region; and a look-back of the first hour in the local platform's time, and some more."""
 _NAME = re.compile(r"\| (\S+)")
 
 
@@ -147,11 +150,31 @@ class Walk:
         last = max(GATES.index(fault.gate) for fault in wanted)
         self._sandbox("up", "--pending")
         try:
-            self._gate("baseline")
+            with self._users(come=GATES.index(FIRST_HOUR) <= last):
+                self._gate("baseline")
             for gate in GATES[: last + 1]:
-                yield from self._gate_rows(gate, [fault for fault in wanted if fault.gate == gate])
+                with self._users(come=gate == FIRST_HOUR):
+                    yield from self._gate_rows(
+                        gate, [fault for fault in wanted if fault.gate == gate]
+                    )
         finally:
             self._sandbox("down")
+
+    @contextlib.contextmanager
+    def _users(self, *, come: bool) -> Iterator[None]:
+        """Let users come meanwhile, and before that for a look-back; the first hour is measured by them."""
+        if not come:
+            yield
+            return
+        asked = ("users", "--rate", f"{USERS_A_SECOND}", "--for", "86400")
+        sandbox = str(Path(sys.executable).parent / "sandbox")
+        environment = {**os.environ, "SANDBOX_STATE": str(self.state)}
+        with subprocess.Popen([sandbox, *asked], env=environment) as users:  # noqa: S603 - our own command
+            try:
+                time.sleep(LOOK_BACK_SECONDS)
+                yield
+            finally:
+                users.terminate()
 
     def _gate_rows(self, gate: str, faults: Sequence[Fault]) -> Iterator[Row]:
         if gate.startswith("phase-"):

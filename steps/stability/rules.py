@@ -76,17 +76,22 @@ class Was:
         return float(found) if isinstance(found, int | float) and math.isfinite(found) else None
 
 
-def rate_kept(title: str, now: Counted, was: Was, keeps: float) -> Judgement:
-    """Judge that good events come at `keeps` of the baseline's rate at least; both bounds are 95 %."""
+def rate_kept(title: str, now: Counted, was: Was, keeps: float, own: float = 0.0) -> Judgement:
+    """Judge that good events come at `keeps` of the baseline's rate at least; both bounds are 95 %.
+
+    So many of them may be the gate's `own` reads: what is left without these must prove it.
+    """
     before = was.counted
     if before is None or before.good <= 0:
         return nothing_before(title, was)
     if now.problem:
         return _open(title, now.problem)
     share = keeps * now.seconds
-    low, high = _bounds(now.good, before.good)
+    # A counter with half as many events as there were own reads counts none of them.
+    real = now.good if now.events < own / 2 else max(0.0, now.good - own)
+    low, high = _bounds(real, before.good)[0], _bounds(now.good, before.good)[1]
     limit = share / (share + before.seconds)
-    good = True if low >= limit and now.good > 0 else False if high < limit else None
+    good = True if low >= limit and real > 0 else False if high < limit else None
     return _compared(good, title, now, before, was, f"at least {keeps:.0%} of that rate")
 
 

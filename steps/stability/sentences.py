@@ -53,7 +53,8 @@ def as_before(run: Run, asked: Asked, limits: Limits) -> None:
             return
         for one in limits:
             try:
-                here.judge(*_judged(now, one, _was(here, one, earlier.get(here.region))))
+                own = _own_reads(run, here, now, one)
+                here.judge(*_judged(now, one, _was(here, one, earlier.get(here.region)), own))
             except UnfitError as exc:
                 here.judge(exc.judgement)
 
@@ -70,11 +71,12 @@ def _whole_look_back(run: Run, here: Asked, section: Stability) -> Now:
         return Now.of(inspector, section, fit, since)
 
     now = known()
-    if now.missing_seconds > 0:
+    wait = now.missing_seconds + _HAIR_SECONDS
+    if _HAIR_SECONDS < wait < here.platform.deadline.remaining_seconds():
         run.events.write(
             "waiting", check=here.check.id, region=here.region, awaited="the whole look-back"
         )
-        pause(min(now.missing_seconds + _HAIR_SECONDS, here.platform.deadline.remaining_seconds()))
+        pause(wait)
         now = known()
     if now.missing_seconds > 0:
         raise unfit(
@@ -89,13 +91,24 @@ def _was(here: Asked, one: FigureLimit | EventsLimit, earlier: Before | None) ->
     return None if earlier is None else reading.was(here.platform, earlier, name)
 
 
-def _judged(now: Now, one: FigureLimit | EventsLimit, was: Was | None) -> Iterator[Judgement]:
+def _own_reads(run: Run, here: Asked, now: Now, one: FigureLimit | EventsLimit) -> float:
+    """Return how many of these events may be reads of this run's own lease: those count as requests."""
+    settings, end = here.platform.environment.settings, now.fit.server_time.timestamp()
+    events = now.section.events.get(one.events) if isinstance(one, EventsLimit) else None
+    if events is None or events.name not in {one.name for one in settings.metrics.values()}:
+        return 0.0
+    return run.lease.reads(end - now.seconds, end)
+
+
+def _judged(
+    now: Now, one: FigureLimit | EventsLimit, was: Was | None, own: float
+) -> Iterator[Judgement]:
     """Yield what one figure or kind of events comes to; that there is no baseline is judged already."""
     if isinstance(one, EventsLimit):
         need(now.section.events.get(one.events), f"stability.events.{one.events}")
         counted = now.events(one.events)
         if was is not None:
-            yield rules.rate_kept(one.title, counted, was, one.keeps)
+            yield rules.rate_kept(one.title, counted, was, one.keeps, own)
         if one.failed is not None:
             yield rules.few_failed(one.title, counted, one.failed)
         return

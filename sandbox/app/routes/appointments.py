@@ -107,6 +107,8 @@ async def book(parts: PartsOfApp, patient: Patient, booking: Booking) -> Booked:
     """Book an appointment in the future."""
     if not dt.datetime.now(dt.UTC) < booking.date < _LAST:
         raise HTTPException(status.HTTP_409_CONFLICT, "an appointment lies in the future")
+    if parts.faults.switches.booking_refused:
+        raise HTTPException(status.HTTP_409_CONFLICT, "no appointment can be made now")
     appointment_id = str(uuid.uuid4())
     if not parts.faults.switches.booking_writes_nothing:
         await _store(parts, appointment_id, booking, patient)

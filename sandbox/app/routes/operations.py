@@ -10,7 +10,7 @@ from redis.exceptions import RedisError
 from sandbox.app.database import DatabaseUnavailableError
 from sandbox.app.faults import Switches
 from sandbox.app.gateways import GatewayError
-from sandbox.app.metrics import CONTENT_TYPE
+from sandbox.app.metrics import CONTENT_TYPE, Usage
 from sandbox.app.parts import Body, PartsOfApp, same_secret
 
 health = APIRouter(tags=["health"])
@@ -128,7 +128,9 @@ async def metrics(parts: PartsOfApp) -> Response:
     switches = parts.faults.switches
     if switches.metrics_broken:
         return Response(status_code=status.HTTP_500_INTERNAL_SERVER_ERROR)
-    return Response(parts.metrics.exposition(switches), media_type=CONTENT_TYPE)
+    used, most = await parts.database.pool(switches.pool_held)
+    usage = Usage(used, most, parts.sessions.round_trip_seconds)
+    return Response(parts.metrics.exposition(switches, usage), media_type=CONTENT_TYPE)
 
 
 @router.get("/_sandbox/faults")

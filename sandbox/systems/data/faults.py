@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from sandbox.core.layout import Layout
 
 _IDLE_SECONDS = 4
+_LONG_SECONDS = 6
 _FREE = b"""
 SELECT current_setting('max_connections')::int
      - current_setting('superuser_reserved_connections')::int
@@ -83,6 +84,29 @@ async def locked(it: Breakage, table: str) -> None:
     """Hold a table for oneself."""
     statement = composed.SQL("BEGIN; LOCK TABLE {} IN ACCESS EXCLUSIVE MODE")
     await _kept(it, statement.format(composed.Identifier(table)))
+
+
+async def transaction_left_open(it: Breakage) -> None:
+    """Leave a transaction open for longer than the local policy allows any."""
+    await _kept(it, b"BEGIN; SELECT 1")
+    await asyncio.sleep(_LONG_SECONDS)
+
+
+async def standby_paused(it: Breakage) -> None:
+    """Have the standby replay nothing any more, and write something that it has not replayed then."""
+    it.undo(_standby, it.layout, b"SELECT pg_wal_replay_resume()")
+    await _standby(it.layout, b"SELECT pg_wal_replay_pause()")
+    await postgres.as_superuser(it.layout, b"SELECT pg_logical_emit_message(false, 'fault', 'x')")
+
+
+async def _standby(layout: Layout, statement: bytes) -> None:
+    try:
+        async with await postgres.connect(
+            layout, postgres.SUPERUSER, port="postgres-standby"
+        ) as connection:
+            await connection.execute(statement)
+    except psycopg.Error as exc:
+        raise SandboxError(f"the standby refused an order: {type(exc).__name__}.") from None
 
 
 async def migration_lock_kept(it: Breakage) -> None:
@@ -200,6 +224,7 @@ async def dumped_without(it: Breakage, table: str) -> None:
 KINDS = (
     *(sql, recorded, script, migration, migration_missing, connections_left, locked),
     migration_lock_kept,
+    *(transaction_left_open, standby_paused),
     *(gone, cut, appended, restore_test, reworded, backups_unreadable, dumped_without),
     *(restored_from, restored_lately),
 )

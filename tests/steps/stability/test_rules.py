@@ -58,6 +58,21 @@ def test_a_rate_is_kept_where_half_of_it_is_proved(
     assert rules.rate_kept("bookings", later, earlier, 0.5).outcome is outcome
 
 
+@cases(
+    "events own outcome",
+    {
+        "none of the gate's own": (400, 0, PASS),
+        "enough without them": (1000, 500, PASS),
+        "mostly the gate's own": (1000, 900, OPEN),
+        "all of them may be its own": (400, 400, OPEN),
+        "so few that they are not among them": (400, 4000, PASS),
+        "too few with them": (100, 90, FAIL),
+    },
+)
+def test_reads_of_the_gate_itself_keep_no_rate(events: float, own: float, outcome: Outcome) -> None:
+    assert rules.rate_kept("requests", now(events), was(400), 0.7, own).outcome is outcome
+
+
 @given(st.integers(0, 500), st.integers(1, 500), st.integers(0, 500))
 def test_fewer_events_never_make_a_rate_better(events: int, before: int, fewer: int) -> None:
     order = [PASS, OPEN, FAIL]
