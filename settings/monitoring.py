@@ -291,6 +291,12 @@ class EventsLimit(Section):
     """So much of the baseline's rate there must be at least; failed ones are not counted."""
     failed: Share | None = Field(default=None, gt=0, le=0.5)
     """So many of them may fail."""
+    failed_rise: float | None = Field(default=None, ge=1, le=10)
+    """More may not fail than so many times the baseline's share, however few these are; needs failed."""
+
+    def _refusals(self) -> Iterator[str]:
+        if self.failed_rise is not None and self.failed is None:
+            yield "failed_rise needs failed: the share that is few enough while nothing is proved"
 
 
 class StabilityPolicy(Section):

@@ -81,3 +81,19 @@ Feature: The first hour after the traffic switch
   Scenario: Video calls connect as before
     When the release has carried traffic for the whole look-back
     Then what the policy measures it by keeps to its limits, and is as it was before the release
+
+  @XV-USER-1
+  Scenario: No drop in active sessions
+    When the release has carried traffic for the whole look-back
+    Then what the policy measures it by keeps to its limits, and is as it was before the release
+    And going on as it went, it does not get beyond its limit in as long again
+
+  @XV-USER-2
+  Scenario: No appointment is interrupted
+    When the release has carried traffic for the whole look-back
+    Then what the policy measures it by keeps to its limits, and is as it was before the release
+
+  @XV-USER-3
+  Scenario: No video call is dropped
+    When the release has carried traffic for the whole look-back
+    Then what the policy measures it by keeps to its limits, and is as it was before the release

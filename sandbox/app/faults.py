@@ -7,6 +7,7 @@ that a fault is exact and repeatable. They touch the two reads that the traffic 
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -66,6 +67,10 @@ class Switches(BaseModel):
     """The payment gateway is asked with a card that it declines: 402."""
     video_refused: bool = False
     """A video call is refused with 409."""
+    calls_dropped: bool = False
+    """Every video call breaks off, and with it the appointment."""
+    appointments_interrupted: bool = False
+    """Every appointment breaks off, at the end of its call."""
 
     mobile_field_missing: str | None = None
     """A field that answers to requests of mobile apps lack."""
@@ -83,6 +88,8 @@ class Switches(BaseModel):
     """What the process is allowed to use of the machine's CPUs, as it says itself."""
     memory_limit_megabytes: int | None = Field(default=None, gt=0)
     """The same of the machine's memory."""
+    memory_leaks_megabytes: float = Field(default=0.0, ge=0.0, le=100.0)
+    """So much memory is lost every second from when this is set on, as the process says itself."""
     pool_held: int = Field(default=0, ge=0, le=15)
     """So many of the pool's 16 connections are taken and never given back."""
 
@@ -115,11 +122,18 @@ class Faults:
         self.switches = Switches()
         self._reads = 0
         self._health_asks = 0
+        self._since = time.monotonic()
+
+    @property
+    def leaked_megabytes(self) -> float:
+        """How much memory is lost by now."""
+        return self.switches.memory_leaks_megabytes * (time.monotonic() - self._since)
 
     def replace(self, switches: Switches) -> None:
         """Put another whole set in force; counting of reads starts again."""
         self.switches = switches.model_copy(update={"reset_counters": False})
         self._reads = self._health_asks = 0
+        self._since = time.monotonic()
 
     def version(self, true: str, host: str) -> str:
         """Return the version that the replica at an address tells."""

@@ -24,12 +24,13 @@ _BUSINESS = {
     "logins": ("Users logged in",),
     "appointments_booked": ("Appointments booked",),
     "payments": ("Payments by status", "succeeded", "declined"),
-    "video_calls": ("Video calls by status", "initialised", "ended", "refused"),
+    "video_calls": ("Video calls by status", "initialised", "ended", "dropped", "refused"),
+    "appointments_over": ("Appointments that are over, by status", "completed", "interrupted"),
 }
 """Counters of what users do: what is said of each, and its statuses where it has some."""
 
 
-_CPU_LIMIT_CORES, _MEMORY_LIMIT_MEGABYTES = 1.0, 512
+_CPU_LIMIT_CORES, _MEMORY_LIMIT_MEGABYTES, _MEGABYTE = 1.0, 512, 1024 * 1024
 
 
 class Usage(NamedTuple):
@@ -39,19 +40,24 @@ class Usage(NamedTuple):
     pool_most: int
     round_trip_seconds: float
     """To Redis and back; NaN where it does not answer."""
+    sessions: float
+    """How many users are signed in, everywhere; NaN where Redis does not answer."""
+    leaked_megabytes: float
 
     def exposition(self, switches: Switches) -> bytes:
         """Return it, with what the process uses and may use of the machine, in Prometheus's text format."""
         pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
+        resident = pages * resource.getpagesize() + self.leaked_megabytes * _MEGABYTE
         megabytes = switches.memory_limit_megabytes or _MEMORY_LIMIT_MEGABYTES
         gauges = {
             "process_cpu_seconds_total": time.process_time(),
             "process_cpu_limit_cores": switches.cpu_limit_cores or _CPU_LIMIT_CORES,
-            "process_resident_memory_bytes": pages * resource.getpagesize(),
-            "process_memory_limit_bytes": megabytes * 1024 * 1024,
+            "process_resident_memory_bytes": resident,
+            "process_memory_limit_bytes": megabytes * _MEGABYTE,
             "db_pool_connections_used": self.pool_used,
             "db_pool_connections_most": self.pool_most,
             "redis_round_trip_seconds": self.round_trip_seconds,
+            "sessions_active": self.sessions,
         }
         return "".join(f"{name} {value}\n" for name, value in gauges.items()).encode()
 

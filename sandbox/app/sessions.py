@@ -20,7 +20,7 @@ from sandbox.app.config import Redis as Login
 
 _SESSION_SECONDS = 3600
 _SOCKET_SECONDS = 2.0
-_TIMED_EVERY_SECONDS, _TIMED_PINGS = 1.0, 3
+_TIMED_EVERY_SECONDS, _TIMED_PINGS, _SCANNED_AT_ONCE = 1.0, 3, 1000
 _REAL_CALLS = "calls:active"
 _SYNTHETIC_CALLS = "calls:active:synthetic"
 
@@ -62,24 +62,28 @@ class Sessions(OnRedis):
 
     round_trip_seconds = math.nan
     """To Redis and back, the last time; NaN where it did not answer."""
+    active = math.nan
+    """How many sessions there were then."""
 
     @contextlib.asynccontextmanager
     async def opened(self) -> AsyncIterator[None]:
-        """Time the way to Redis for as long as the API runs."""
+        """Time the way to Redis and count sessions for as long as the API runs."""
         async with super().opened():
-            timing = asyncio.create_task(self._time())
+            timing = asyncio.create_task(self._look())
             try:
                 yield
             finally:
                 timing.cancel()
 
-    async def _time(self) -> None:
+    async def _look(self) -> None:
         while True:
             try:
                 # The quickest: what the process itself is busy with is not the network.
                 self.round_trip_seconds = min([await self.ping() for _ in range(_TIMED_PINGS)])
+                found = self._redis.scan_iter(_session_key_of("*"), count=_SCANNED_AT_ONCE)
+                self.active = len([key async for key in found])
             except redis_client.RedisError:
-                self.round_trip_seconds = math.nan
+                self.round_trip_seconds = self.active = math.nan
             await asyncio.sleep(_TIMED_EVERY_SECONDS)
 
     async def ping(self) -> float:
@@ -132,7 +136,11 @@ class Sessions(OnRedis):
 
 
 def _session_key(token: str) -> str:
-    return f"session:{hashlib.sha256(token.encode()).hexdigest()}"
+    return _session_key_of(hashlib.sha256(token.encode()).hexdigest())
+
+
+def _session_key_of(hashed: str) -> str:
+    return f"session:{hashed}"
 
 
 def _sessions_of(tag: str) -> str:

@@ -29,6 +29,7 @@ COLLECTOR = "stability"
 RANGE_SECONDS = 300.0
 """What `$range` stands for."""
 STEPS_OF_RANGE = 5
+_DAY_SECONDS, _VALUES_OF_A_DAY = 86400.0, 288
 _RELEASE = "{release}"
 _NO_OWN_PATHS: frozenset[str] = frozenset()
 
@@ -49,6 +50,11 @@ class Ranges:
         look_back = platform.scaled(platform.policy.stability.look_back, LOOK_BACK_FLOOR_SECONDS)
         step = max(range_ / STEPS_OF_RANGE, scrape_seconds)
         return cls(max(look_back, 2 * range_), range_, step)
+
+    def of_a_day(self, platform: Platform, known_seconds: float) -> Ranges:
+        """Return the same over all that is known, up to a day."""
+        known = min(known_seconds, platform.scaled(_DAY_SECONDS, self.look_back))
+        return Ranges(known, self.range, max(self.step, known / _VALUES_OF_A_DAY))
 
 
 def filled(figure: Figure, labels: Mapping[str, str], range_seconds: float) -> str:
@@ -182,15 +188,25 @@ class Now:
     section: Stability
     fit: Fit
     ranges: Ranges
-    seconds: float
-    """Of the look-back, as much as is known and of the release."""
+    known_seconds: float
+    """So long the release has run, and Prometheus with it."""
 
     @classmethod
     def of(cls, inspector: Inspector, section: Stability, fit: Fit, since: dt.datetime) -> Now:
         """Return what is known since then, in the look-back of the policy."""
         ranges = Ranges.of(inspector.platform, inspector.scrape_seconds)
         known = (fit.server_time - max(since, fit.started_at)).total_seconds()
-        return cls(inspector, section, fit, ranges, min(ranges.look_back, known))
+        return cls(inspector, section, fit, ranges, known)
+
+    def over_a_day(self) -> Now:
+        """Return the same with all that is known, up to a day."""
+        day = self.ranges.of_a_day(self.inspector.platform, self.known_seconds)
+        return dataclasses.replace(self, ranges=day)
+
+    @property
+    def seconds(self) -> float:
+        """Return how much of the look-back is known and of the release."""
+        return min(self.ranges.look_back, self.known_seconds)
 
     @property
     def missing_seconds(self) -> float:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import statistics
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from gates.decide.counting.statistics import lower_bound, upper_bound
@@ -22,6 +22,10 @@ STABLE = "stable"
 """The rule of every comparison with the baseline."""
 LEAST_POINTS = 5
 """A median of fewer values is mostly luck."""
+LEAST_OF_A_TREND = 10
+"""With fewer the bounds of a slope are those of any noise."""
+_ONE_SIDED = 1.645
+"""The normal distribution's 95 %."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -110,6 +114,42 @@ def rate_not_risen(title: str, now: Counted, was: Was, at_most: float, few: floa
     return _compared(good, title, *bad, was, f"at most {at_most:g} times that rate")
 
 
+def share_not_risen(title: str, now: Counted, was: Was, at_most: float, few: float) -> Judgement:
+    """Judge that failed events are at most `at_most` times the share that they were of the baseline's.
+
+    Counted against the events, not the time: of half as many calls, half as many break off. A share that is
+    proved below `few` is good unless it is proved to have risen.
+    """
+    before = was.counted
+    if before is None or before.events <= 0:
+        return nothing_before(title, was)
+    if now.problem:
+        return _open(title, now.problem)
+    if now.events <= 0:
+        return _open(title, "there was none")
+    low, high = _bounds(now.failed, before.failed)
+    exposed = at_most * now.events
+    limit = exposed / (exposed + before.events)
+    kept = not now.failed or high <= limit
+    good = False if low > limit else True if kept or _proved_below(now, few) else None
+    wanted = f"at most {at_most:g} times that share, or less than {few:.0%}"
+    found = f"{title}: {_of_all(now)} failed; {was.named} has {_of_all(before)}; wanted {wanted}"
+    if good is None:
+        found += "; these are too few to tell"
+    share, earlier = (round(one.failed / one.events, 6) for one in (now, before))
+    figures = measured(STABLE, share, earlier, "of them")
+    clears = "more events, or the cause of the failures found"
+    return expect(good, title, found, clears, **figures, data={"now": now.facts()})
+
+
+def _proved_below(counted: Counted, share: float) -> bool:
+    return upper_bound(counted.failed, counted.events) <= share
+
+
+def _of_all(counted: Counted) -> str:
+    return f"{counted.failed:,.0f} of {counted.events:,.0f}"
+
+
 def _bounds(now: float, before: float) -> tuple[float, float]:
     """Return the bounds of the share that the later events are of both; 0 and 1 without any."""
     return lower_bound(now, now + before), upper_bound(now, now + before)
@@ -148,8 +188,7 @@ def few_failed(title: str, now: Counted, most: float) -> Judgement:
     """Judge that a share of the events failed that is below `most`, with 95 % confidence."""
     if now.problem:
         return _open(title, now.problem)
-    high = upper_bound(now.failed, now.events)
-    good = True if high <= most else False if lower_bound(now.failed, now.events) > most else None
+    good = True if _proved_below(now, most) else False if lower_bound(now.failed, now.events) > most else None
     share = now.failed / now.events if now.events else None
     shown = "none was tried" if share is None else f"{share:.1%} of {now.events:,.0f} failed"
     found = f"{title}: {shown}, wanted less than {most:.0%}"
@@ -244,6 +283,58 @@ def unchanged(limit: FigureLimit, points: Points, was: Was) -> Judgement:
         found += f", or {shown(limit.slack, limit.unit)}"
     figures = measured(STABLE, round(now, 6), round(before, 6), limit.unit)
     return expect(good, title, found, "the cause found", **figures)
+
+
+def no_way_beyond(limit: FigureLimit, points: Points, was: Was | None) -> Judgement:
+    """Judge that a figure which goes on as it went does not get beyond its limit in as long again.
+
+    Its limit is the policy's, else what its median may come to. The slope is the median of those between
+    any two values, with its bounds of 95 % (Sen, 1968), so that a burst is no trend.
+    """
+    title, bound = limit.title, _bound(limit, was)
+    if bound is None:
+        return nothing_before(title, was) if was else _open(title, "nothing limits it")
+    values = [value for value, _ in points.worst(limit.worse)]
+    if points.problem or len(values) < LEAST_OF_A_TREND:
+        few = f"{len(values)} values, and {LEAST_OF_A_TREND} make a trend"
+        return _open(title, points.problem or few)
+    # From the middle of what was read to as long after its end.
+    ahead, level = 1.5 * (len(values) - 1), statistics.median(values)
+    found = sorted(level + slope * ahead for slope in _slopes(values))
+    best, worst = found if limit.worse == "higher" else reversed(found)
+    within = _better(worst, bound, limit.worse)
+    good = True if within else None if _better(best, bound, limit.worse) else False
+    sentence = (
+        f"{title}: going on as it went it comes to between {shown(found[0], limit.unit)} and "
+        f"{shown(found[1], limit.unit)} in as long again, now {shown(values[-1], limit.unit)}; wanted "
+        f"{'below' if limit.worse == 'higher' else 'above'} {shown(bound, limit.unit)}"
+    )
+    if good is None:
+        sentence += "; these values do not tell"
+    figures = measured("trend", round(worst, 6), round(bound, 6), limit.unit)
+    return expect(good, title, sentence, "the cause found, or more room", **figures)
+
+
+def _bound(limit: FigureLimit, was: Was | None) -> float | None:
+    if limit.limit is not None:
+        return limit.limit
+    if was is None or was.value is None:
+        return None
+    room = max((limit.change or 0.0) * abs(was.value), limit.slack)
+    return was.value + (room if limit.worse == "higher" else -room)
+
+
+def _slopes(values: Sequence[float]) -> tuple[float, float]:
+    """Return the bounds of the change from one value to the next, each with 95 % confidence."""
+    count = len(values)
+    between = sorted(
+        (values[later] - values[earlier]) / (later - earlier)
+        for earlier in range(count)
+        for later in range(earlier + 1, count)
+    )
+    spread = _ONE_SIDED * math.sqrt(count * (count - 1) * (2 * count + 5) / 18)
+    low, high = (len(between) - spread) / 2, (len(between) + spread) / 2
+    return between[max(0, math.floor(low) - 1)], between[min(len(between) - 1, math.ceil(high))]
 
 
 def shown(value: float, unit: str) -> str:

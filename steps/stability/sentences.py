@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from gates.decide.judgement import Judgement
 from probes.observation import pause
@@ -17,11 +17,13 @@ from steps.objectives.instrument import Inspector, UnfitError, unfit
 from steps.objectives.objectives import released_since
 from steps.stability import reading, rules
 from steps.stability.reading import COLLECTOR, Now
-from steps.stability.rules import Was
+from steps.stability.rules import Points, Was
 
 _HAIR_SECONDS = 0.5
 """The server's time moves on while it is asked."""
-Limits = tuple[FigureLimit | EventsLimit, ...]
+Limit = FigureLimit | EventsLimit
+Limits = tuple[Limit, ...]
+Judged = Callable[[Now, Limit, Was | None], Iterator[Judgement]]
 
 
 @when("the release has carried traffic for the whole look-back", target_fixture="limits")
@@ -38,9 +40,47 @@ def limits(asked: Asked) -> Limits:
     return found
 
 
+@when("every figure of the first hour is read since the traffic switch", target_fixture="limits")
+def every_figure(asked: Asked) -> Limits:
+    """Return the figures of all checks; raises NotDescribedError where the policy has none."""
+    found = asked.platform.policy.stability.figures
+    if not found:
+        raise NotDescribedError(f"{asked.platform.policy_folder} lacks figures of stability")
+    return found
+
+
 @then("what the policy measures it by keeps to its limits, and is as it was before the release")
 def as_before(run: Run, asked: Asked, limits: Limits) -> None:
     """Judge every figure and all events of this check in every region, against policy and baseline."""
+
+    def judged(now: Now, one: Limit, was: Was | None) -> Iterator[Judgement]:
+        return _judged(now, one, was, _own_reads(run, now, one))
+
+    _judge_each(run, asked, limits, judged)
+
+
+@then("going on as it went, it does not get beyond its limit in as long again")
+def no_trend(run: Run, asked: Asked, limits: Limits) -> None:
+    """Judge the trend of this check's figures over the look-back."""
+    _judge_trends(run, asked, limits, lambda now: now)
+
+
+@then("going on as they went, none gets beyond its limit in as long again")
+def no_trend_of_a_day(run: Run, asked: Asked, limits: Limits) -> None:
+    """Judge the trend of every figure since the traffic switch, over up to a day."""
+    _judge_trends(run, asked, limits, Now.over_a_day)
+
+
+def _judge_trends(run: Run, asked: Asked, limits: Limits, span: Callable[[Now], Now]) -> None:
+    def judged(now: Now, one: Limit, was: Was | None) -> Iterator[Judgement]:
+        if isinstance(one, FigureLimit):
+            yield rules.no_way_beyond(one, _points(span(now), one), was)
+
+    _judge_each(run, asked, limits, judged)
+
+
+def _judge_each(run: Run, asked: Asked, limits: Limits, judged: Judged) -> None:
+    """Judge each figure and kind of events in every region, once the release has served long enough."""
     section = asked.platform.section(Stability)
     compares = any(isinstance(one, EventsLimit) or one.change is not None for one in limits)
     earlier = before(asked.platform, asked.check, COLLECTOR) if compares else {}
@@ -53,8 +93,7 @@ def as_before(run: Run, asked: Asked, limits: Limits) -> None:
             return
         for one in limits:
             try:
-                own = _own_reads(run, here, now, one)
-                here.judge(*_judged(now, one, _was(here, one, earlier.get(here.region)), own))
+                here.judge(*judged(now, one, _was(here, one, earlier.get(here.region))))
             except UnfitError as exc:
                 here.judge(exc.judgement)
 
@@ -86,35 +125,39 @@ def _whole_look_back(run: Run, here: Asked, section: Stability) -> Now:
     return now
 
 
-def _was(here: Asked, one: FigureLimit | EventsLimit, earlier: Before | None) -> Was | None:
+def _was(here: Asked, one: Limit, earlier: Before | None) -> Was | None:
     name = one.events if isinstance(one, EventsLimit) else one.figure
     return None if earlier is None else reading.was(here.platform, earlier, name)
 
 
-def _own_reads(run: Run, here: Asked, now: Now, one: FigureLimit | EventsLimit) -> float:
+def _own_reads(run: Run, now: Now, one: Limit) -> float:
     """Return how many of these events may be reads of this run's own lease: those count as requests."""
-    settings, end = here.platform.environment.settings, now.fit.server_time.timestamp()
+    settings, end = now.inspector.platform.environment.settings, now.fit.server_time.timestamp()
     events = now.section.events.get(one.events) if isinstance(one, EventsLimit) else None
     if events is None or events.name not in {one.name for one in settings.metrics.values()}:
         return 0.0
     return run.lease.reads(end - now.seconds, end)
 
 
-def _judged(
-    now: Now, one: FigureLimit | EventsLimit, was: Was | None, own: float
-) -> Iterator[Judgement]:
+def _judged(now: Now, one: Limit, was: Was | None, own: float) -> Iterator[Judgement]:
     """Yield what one figure or kind of events comes to; that there is no baseline is judged already."""
     if isinstance(one, EventsLimit):
         need(now.section.events.get(one.events), f"stability.events.{one.events}")
         counted = now.events(one.events)
         if was is not None:
             yield rules.rate_kept(one.title, counted, was, one.keeps, own)
-        if one.failed is not None:
+        if one.failed is not None and one.failed_rise is None:
             yield rules.few_failed(one.title, counted, one.failed)
+        elif one.failed is not None and one.failed_rise is not None and was is not None:
+            yield rules.share_not_risen(one.title, counted, was, one.failed_rise, one.failed)
         return
-    need(now.section.figures.get(one.figure), f"stability.figures.{one.figure}")
-    points = now.points(one.figure)
+    points = _points(now, one)
     if one.limit is not None:
         yield rules.within(one, points)
     if one.change is not None and was is not None:
         yield rules.unchanged(one, points, was)
+
+
+def _points(now: Now, one: FigureLimit) -> Points:
+    need(now.section.figures.get(one.figure), f"stability.figures.{one.figure}")
+    return now.points(one.figure)

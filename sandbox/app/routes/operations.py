@@ -129,7 +129,8 @@ async def metrics(parts: PartsOfApp) -> Response:
     if switches.metrics_broken:
         return Response(status_code=status.HTTP_500_INTERNAL_SERVER_ERROR)
     used, most = await parts.database.pool(switches.pool_held)
-    usage = Usage(used, most, parts.sessions.round_trip_seconds)
+    sessions, leaked = parts.sessions, parts.faults.leaked_megabytes
+    usage = Usage(used, most, sessions.round_trip_seconds, sessions.active, leaked)
     return Response(parts.metrics.exposition(switches, usage), media_type=CONTENT_TYPE)
 
 

@@ -169,7 +169,12 @@ async def end(parts: PartsOfApp, patient: Patient, call_id: str) -> None:
     if not ended:
         raise HTTPException(status.HTTP_404_NOT_FOUND, "no such call")
     await parts.sessions.call_ended(call_id)
-    parts.metrics.count("video_calls", "ended", synthetic=patient.synthetic_tag is not None)
+    switches, synthetic = parts.faults.switches, patient.synthetic_tag is not None
+    broken_off = switches.calls_dropped or switches.appointments_interrupted
+    call = "dropped" if switches.calls_dropped else "ended"
+    parts.metrics.count("video_calls", call, synthetic=synthetic)
+    appointment = "interrupted" if broken_off else "completed"
+    parts.metrics.count("appointments_over", appointment, synthetic=synthetic)
 
 
 async def count_active(parts: PartsOfApp) -> ActiveCalls:

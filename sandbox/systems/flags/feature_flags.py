@@ -127,6 +127,12 @@ async def order(layout: Layout, *words: str) -> None:
         await client.aclose()
 
 
+_LOSE_SESSIONS = """
+for _, key in ipairs(redis.call('KEYS', 'session:*')) do
+  if redis.call('TTL', key) < 3598 and math.random() < tonumber(ARGV[1]) then redis.call('DEL', key) end
+end"""
+
+
 async def flag(it: Breakage, name: str, *, enabled: bool, percentage: int) -> None:
     """Change a flag the platform's own way: it is logged, and wrong all the same."""
 
@@ -150,4 +156,14 @@ async def redis(it: Breakage, broken: str, fixed: str) -> None:
     await order(it.layout, *broken.split())
 
 
-KINDS = (flag, key, redis)
+async def sessions_lost(it: Breakage, share: float, again: float) -> None:
+    """Have such a share of all sessions lost, and then every second another one.
+
+    Those that just began are kept: who signs in is served, and signed out a little later.
+    """
+    await order(it.layout, "EVAL", _LOSE_SESSIONS, "0", f"{share}")
+    if again:
+        it.again(lambda: order(it.layout, "EVAL", _LOSE_SESSIONS, "0", f"{again}"), 1.0)
+
+
+KINDS = (flag, key, redis, sessions_lost)

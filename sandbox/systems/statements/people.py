@@ -48,7 +48,7 @@ DOCUMENTS = (
         "Go-Live Communication Plan",
     ),
 )
-_AFTER_THE_SWITCH = ("H24-3",)
+_AFTER_THE_SWITCH = ("H24-1", "H24-3", "H24-4", "H24-5", "H24-6")
 _AFTER_A_ROLLBACK = (
     *("RB-FLAG-2", "RB-DB-7"),
     *(f"RB-{when}-{number}" for when in ("DAY", "WEEK") for number in range(1, 6)),
@@ -78,10 +78,10 @@ def lay_down(layout: Layout) -> None:
 def sign_afterwards(layout: Layout, *, taken_back: bool) -> None:
     """Have them sign what counts only since the release went live, or was taken back: here they are quick.
 
-    While a fault has the statements edited, nobody can add one.
+    While a fault has the statements edited or the release's file lost, nobody can.
     """
     items = _AFTER_A_ROLLBACK if taken_back else _AFTER_THE_SWITCH
-    with contextlib.suppress(StoreError):
+    with contextlib.suppress(StoreError, OSError):
         folder, store = layout.approvers.parent, Store(Folder(layout.state.gate))
         sign_everything(folder, store, subject_of(layout), only=items)
 

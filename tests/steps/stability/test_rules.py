@@ -116,6 +116,28 @@ def test_few_failed(found: Counted, outcome: Outcome) -> None:
     assert rules.few_failed("payments", found, 0.1).outcome is outcome
 
 
+@cases(
+    "later earlier outcome",
+    {
+        "none, as before": (now(30, 0), was(30, 0), PASS),
+        "as many of as many": (now(1000, 10), was(1000, 10), PASS),
+        "half as many events, half as many failed": (now(500, 10), was(1000, 20), PASS),
+        "too few to tell, and too many for that": (now(100, 4), was(100, 4), OPEN),
+        "as many failed of a tenth of the events": (now(1000, 100), was(10_000, 100), FAIL),
+        "all of them where none were": (now(30, 30), was(30, 0), FAIL),
+        "one where none were": (now(30, 1), was(30, 0), OPEN),
+        "nothing happened": (now(0), was(30, 0), OPEN),
+        "nothing happened before": (now(30), was(0), OPEN),
+        "no baseline": (now(30), Was({}, "it"), OPEN),
+        "no number": (now(math.inf), was(30), OPEN),
+    },
+)
+def test_the_share_that_breaks_off_does_not_double(
+    later: Counted, earlier: Was, outcome: Outcome
+) -> None:
+    assert rules.share_not_risen("calls", later, earlier, 2, 0.05).outcome is outcome
+
+
 def a_limit(**changes: Any) -> FigureLimit:
     fields = {"check": "XV-X-1", "title": "CPU", "figure": "cpu", "unit": "%", "limit": "70%"}
     return FigureLimit.model_validate({**fields, **changes})
@@ -182,6 +204,41 @@ BEFORE = Was({"value": 0.1}, "the baseline of then")
 )
 def test_a_figure_is_as_it_was(points: Points, earlier: Was, outcome: Outcome) -> None:
     assert rules.unchanged(STABLE, points, earlier).outcome is outcome
+
+
+FLAT = tuple(0.5 + 0.01 * (-1) ** number for number in range(20))
+RISING = tuple(0.30 + 0.015 * number for number in range(20))
+SESSIONS = a_limit(unit="users", worse="lower", limit=None, change="30%")
+
+
+@cases(
+    "limit points earlier outcome",
+    {
+        "flat": (a_limit(), a_look(*FLAT), None, PASS),
+        "a burst is no trend": (a_limit(), a_look(*FLAT[:10], 0.69, *FLAT[10:]), None, PASS),
+        "beyond the limit in as long again": (a_limit(), a_look(*RISING), None, FAIL),
+        "rising, and far from it": (a_limit(), a_look(*(one / 3 for one in RISING)), None, PASS),
+        "falling, which is good": (a_limit(), a_look(*RISING[::-1]), None, PASS),
+        "noise near the limit": (a_limit(), a_look(*([0.2, 0.68] * 5)), None, OPEN),
+        "too few for a trend": (a_limit(), a_look(*FLAT[:9]), None, OPEN),
+        "a gap": (a_limit(), GAP, None, OPEN),
+        "a slow leak": (SESSIONS, a_look(*range(1000, 800, -10)), Was({"value": 900}, "it"), FAIL),
+        "as many as before": (SESSIONS, a_look(*[900] * 20), Was({"value": 900}, "it"), PASS),
+        "more and more": (SESSIONS, a_look(*range(20)), Was({"value": 0}, "it"), PASS),
+        "no baseline": (SESSIONS, a_look(*[900] * 20), Was({}, "it"), OPEN),
+        "nothing to compare with": (SESSIONS, a_look(*[900] * 20), None, OPEN),
+    },
+)
+def test_a_figure_is_not_on_the_way_beyond_its_limit(
+    limit: FigureLimit, points: Points, earlier: Was | None, outcome: Outcome
+) -> None:
+    assert rules.no_way_beyond(limit, points, earlier).outcome is outcome
+
+
+@given(st.lists(st.floats(0, 0.6), min_size=10, max_size=40))
+def test_without_a_value_over_the_limit_a_falling_figure_never_fails(values: list[float]) -> None:
+    falling = sorted(values, reverse=True)
+    assert rules.no_way_beyond(a_limit(), a_look(*falling), None).outcome is PASS
 
 
 def test_sentences_name_value_baseline_and_what_is_wanted() -> None:
