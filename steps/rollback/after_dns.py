@@ -67,17 +67,19 @@ def arrives(run: Run, asked: Asked) -> None:
     live_keeps_endpoints(run.shared(Clusters.of), asked)
 
 
-@when("the services of every region are asked under their names")
-def services(asked: Asked) -> None:
-    """Leave the asking to the sentences that follow."""
+@when("the services of every region are looked up", target_fixture="services")
+def services(asked: Asked) -> dict[str, list[str]]:
+    """Return the names of each region's services."""
+    regions = asked.platform.environment.settings.regions
+    return {name: list(regions[name].services) for name in asked.platform.regions}
 
 
 @then("every service of every region answers")
-def every_service_answers(run: Run, asked: Asked) -> None:
+def every_service_answers(run: Run, asked: Asked, services: dict[str, list[str]]) -> None:
     """Judge each service by its health endpoints, or, without any, by any answer that is its own."""
 
     def judge(here: Asked) -> None:
-        for name in here.platform.environment.settings.regions[here.region].services:
+        for name in services[here.region]:
             here.each((name,), lambda service: _answers(run, here, service))
 
     asked.in_each_region(judge)

@@ -68,6 +68,7 @@ CAN_BE_RED: dict[str, str] = {
         Objective.wait_for_samples VitalsPolicy.budget""",
     "a limit with a maximum below which platforms do fail": """
         AccessibilityPolicy.longest_motion Audit.max_clock_skew Availability.answer_overhead
+        EventsLimit.failed_rise
         BrowserPolicy.layout_shift BrowserPolicy.long_task BrowserPolicy.step_within
         BrowserPolicy.walk_within DeploymentPolicy.rollback DeploymentPolicy.validation DnsPolicy.min_ttl
         GeneratorLimits.clock_skew GeneratorLimits.lag_p99 GeneratorLimits.late
