@@ -188,7 +188,13 @@ def few_failed(title: str, now: Counted, most: float) -> Judgement:
     """Judge that a share of the events failed that is below `most`, with 95 % confidence."""
     if now.problem:
         return _open(title, now.problem)
-    good = True if _proved_below(now, most) else False if lower_bound(now.failed, now.events) > most else None
+    good = (
+        True
+        if _proved_below(now, most)
+        else False
+        if lower_bound(now.failed, now.events) > most
+        else None
+    )
     share = now.failed / now.events if now.events else None
     shown = "none was tried" if share is None else f"{share:.1%} of {now.events:,.0f} failed"
     found = f"{title}: {shown}, wanted less than {most:.0%}"
