@@ -323,6 +323,10 @@ def ledger(
         if isinstance(found, Signed):
             said = found.statement
             replaced.update((digest, said.person) for digest in said.supersedes)
+            # Of each person the newest word on a run alone counts, whatever it is worth by now.
+            replaced.update(
+                (one.digest, said.person) for one in signed if _decided_before(one.statement, said)
+            )
             if now >= said.expires_at:
                 found = f"expired at {_at(said.expires_at)}"
         if isinstance(found, Signed):
@@ -334,6 +338,11 @@ def ledger(
             kind = None if statement is None else statement.kind
             absent.append(Absent(found, receipt.number, who, tuple(filter(None, items)), kind))
     return Ledger(tuple(signed), tuple(absent), frozenset(replaced))
+
+
+def _decided_before(one: Statement, newer: Statement) -> bool:
+    decided = {one.kind, newer.kind} <= {Kind.PROCEED, Kind.ROLLBACK}
+    return decided and (one.person, one.run_digest) == (newer.person, newer.run_digest)
 
 
 def count(item: str, rule: StatementRule, found: Ledger, around: Around) -> Count:
@@ -406,16 +415,13 @@ def decisions(found: Ledger, policy: DecidePolicy, around: Around) -> dict[str, 
 
     Of each person the newest word alone counts, whatever it is worth, and of several decisions the last.
     """
-    newest = {
-        (one.statement.run_digest, one.statement.person): one
-        for one in found.signed
-        if one.statement.kind in (Kind.PROCEED, Kind.ROLLBACK)
-    }
     last: dict[str, Overridden] = {}
     agreed: dict[tuple[str, str, Kind, str], list[Signed]] = collections.defaultdict(list)
-    for one in sorted(newest.values(), key=lambda one: one.number):
+    for one in found.signed:
         said = one.statement
-        if not said.run_digest or against_decision(one, policy, around):
+        decides = said.kind in (Kind.PROCEED, Kind.ROLLBACK) and said.run_digest
+        taken_back = (one.digest, said.person) in found.replaced
+        if not decides or taken_back or against_decision(one, policy, around):
             continue
         people = agreed[said.run_digest, said.run, said.kind, said.reason]
         people.append(one)

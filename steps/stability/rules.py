@@ -308,8 +308,8 @@ def no_way_beyond(limit: FigureLimit, points: Points, was: Was | None) -> Judgem
     ahead, level = 1.5 * (len(values) - 1), statistics.median(values)
     found = sorted(level + slope * ahead for slope in _slopes(values))
     best, worst = found if limit.worse == "higher" else reversed(found)
-    within = _better(worst, bound, limit.worse)
-    good = True if within else None if _better(best, bound, limit.worse) else False
+    kept = [one == bound or _better(one, bound, limit.worse) for one in (worst, best)]
+    good = True if all(kept) else None if any(kept) else False
     sentence = (
         f"{title}: going on as it went it comes to between {shown(found[0], limit.unit)} and "
         f"{shown(found[1], limit.unit)} in as long again, now {shown(values[-1], limit.unit)}; wanted "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import datetime as dt
 import io
 import pathlib
 import shutil
@@ -21,7 +22,8 @@ from gates.decide.judgement import below
 from gates.decide.outcome import Decision, Meaning, Outcome
 from gates.decide.statements import Kind
 from gates.run.runs import newest_first
-from steps.kit.statements import asking, by_people, words_against
+from probes.observation import utc_now
+from steps.kit.statements import Books, asking, by_people, words_against
 from tests.gates.cli.evidence import leave, run_id
 from tests.reports import verdicts
 from tests.sandbox.platforms import eventually
@@ -345,6 +347,21 @@ def test_two_people_who_each_changed_their_mind_never_agreed(scene: Scene) -> No
     nameless = of | {"run_digest": ""}
     scene.sign("rosa.keller", "T7-DOCS-6", kind=Kind.PROCEED, role="release-manager", **nameless)
     assert decided(scene) == [("rollback", "Rosa Keller as release-manager")]
+
+
+def test_an_older_decision_does_not_come_back_when_the_newer_one_expires(scene: Scene) -> None:
+    of: dict[str, Any] = {"run": "r", "run_digest": "5" * 64, "reason": "why", "items": {}}
+    of["role"] = "release-manager"
+    scene.sign("rosa.keller", "T7-DOCS-6", kind=Kind.PROCEED, **of)
+    soon = utc_now() + dt.timedelta(hours=1)
+    scene.sign("rosa.keller", "T7-DOCS-6", kind=Kind.ROLLBACK, **of, expires_at=soon)
+    assert decided(scene) == [("rollback", "Rosa Keller as release-manager")]
+    policy = scene.asked[1].statements.decide
+    assert policy is not None
+    later = utc_now() + dt.timedelta(hours=2)
+    loaded, _, release = scene.asked
+    found = Books.of(loaded, release).ledger(later)
+    assert rules.decisions(found, policy, rules.Around(later)) == {}
 
 
 JOINED = {"run": run_id(2, "phase"), "folder": "eu", "sha256": "5" * 64}

@@ -224,6 +224,7 @@ SESSIONS = a_limit(unit="users", worse="lower", limit=None, change="30%")
         "a gap": (a_limit(), GAP, None, OPEN),
         "a slow leak": (SESSIONS, a_look(*range(1000, 800, -10)), Was({"value": 900}, "it"), FAIL),
         "as many as before": (SESSIONS, a_look(*[900] * 20), Was({"value": 900}, "it"), PASS),
+        "none, as before": (SESSIONS, a_look(*[0] * 20), Was({"value": 0}, "it"), PASS),
         "more and more": (SESSIONS, a_look(*range(20)), Was({"value": 0}, "it"), PASS),
         "no baseline": (SESSIONS, a_look(*[900] * 20), Was({}, "it"), OPEN),
         "nothing to compare with": (SESSIONS, a_look(*[900] * 20), None, OPEN),
