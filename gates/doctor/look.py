@@ -127,7 +127,8 @@ def diagnose(subject: Subject) -> Diagnosis:
     examinations = list(_examinations(subject, rows, utc_now()))
     with ThreadPoolExecutor(len(examinations)) as pool:
         found = pool.map(lambda examine: examine(), examinations)
-        findings = [finding for findings in found for finding in findings]
+        # Two that ask one server say the same where it does not answer.
+        findings = list(dict.fromkeys(finding for findings in found for finding in findings))
     findings += examine_scenarios(subject, rows)
     release = subject.platform.release.tag if subject.release_known else None
     return Diagnosis(subject.settings.name, release, tuple(findings))

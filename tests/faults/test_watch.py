@@ -39,7 +39,7 @@ BATCHES = [*TOGETHER, *([name] for name in FAULTS if not any(name in one for one
 
 NOT_WATCHED = (
     *("images", "frontend", "browser", "mobile", "dns", "certificates", "prometheus", "storage"),
-    "flags",
+    *("flags", "stability"),
 )
 """What takes a baseline its time, and no trigger compares with."""
 
