@@ -20,7 +20,7 @@ from sandbox.deployment import take_baseline
 from sandbox.systems.statements import people
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
 
     from sandbox.core.state import StateDirectory
 
@@ -29,17 +29,21 @@ _MOST_NAMED = 6
 
 
 def play(
-    state: StateDirectory, say: Callable[[str], None], ask: Callable[[str], dict[str, Any]]
+    state: StateDirectory,
+    say: Callable[[str], None],
+    ask: Callable[[str], dict[str, Any]],
+    asked_at: Collection[str] = COUNTDOWN,
 ) -> str:
     """Play T-7d to T-2h, from nothing signed on; return the last decision. Raises SandboxError.
 
-    `ask` returns the gate's verdict at a time of the countdown.
+    `ask` returns the gate's verdict at a time of the countdown; it is asked at these.
     """
     take_baseline(state)
     shutil.rmtree(state.gate / "local" / f"v{RELEASE}" / "statements", ignore_errors=True)
     for at in COUNTDOWN:
-        before = ask(at)
-        say(f"{at}: {before['decision']}, {_open(before)}")
+        if at in asked_at:
+            before = ask(at)
+            say(f"{at}: {before['decision']}, {_open(before)}")
         for who, items in _signed(state, at).items():
             say(f"{at}: {people.PEOPLE[who][0]} signs {', '.join(items)}")
     last = ask(COUNTDOWN[-1])

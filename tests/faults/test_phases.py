@@ -62,6 +62,24 @@ SLOW = frozenset({"CT-READ-1"}) | {
 """A walk or a pass takes seconds in each region. Those of phase 4 are asked of the sound platform; the
 others, and what turns them red, are tried in tests/steps/browser and tests/steps/contract, and on the
 platform in `./harness faults`."""
+WAITED_FOR = {
+    *("kubernetes-slow", "kubernetes-busy", "dns-blocked-before", "dns-server-silent"),
+    *("web-invalidation-endless", "scrapes-missed", "kubernetes-token-expired"),
+    *(
+        "kubernetes-forbidden",
+        "gate-may-write-in-cluster",
+        "web-cache-header-wrong",
+        "web-stale-edge",
+    ),
+    *("fhir-open-to-everybody", "fhir-down", "dns-server-lame", "aws-down-frontend"),
+    *(
+        "logs-rotated",
+        "logs-forbidden",
+        "flag-log-refuses-the-gate",
+        "percentage-log-refuses-the-gate",
+    ),
+}
+"""Their batches are tried at length: their time is waiting, or their kind is tried by another one."""
 WITH_THE_WALK = ("pre-deploy", "phase-1", "phase-2")
 """Whose faults are tried as the walk comes along; those of the later gates have their own platform."""
 
@@ -120,7 +138,8 @@ def _batches(group: str, gate: str) -> Iterator[object]:
 
 def _step(group: str, gate: str, batch: tuple[Fault, ...]) -> object:
     name = f"{gate} under {' and '.join(one.name for one in batch)}" if batch else gate
-    marks = [pytest.mark.xdist_group(group), *([AT_LENGTH] if gate == "post-deploy-24h" else [])]
+    slow = gate == "post-deploy-24h" or WAITED_FOR.intersection(one.name for one in batch)
+    marks = [pytest.mark.xdist_group(group), *([AT_LENGTH] if slow else [])]
     return pytest.param(group, gate, batch, id=name, marks=marks)
 
 
@@ -157,14 +176,21 @@ def _before_and_after(walk: Walk, tmp_path: pathlib.Path, gate: str) -> None:
     _is_go(walk.ask("phase", str(phase)))
 
 
+ASKED_AT = COUNTDOWN if os.environ.get("TESTS") == "long" else (COUNTDOWN[0],)
+"""In CI the end alone is asked besides: each of the four costs a gate of seventy checks."""
+
+
 def _countdown(walk: Walk) -> None:
     """Play T-7d to T-2h: each time holds until those who owe something have signed."""
     said: list[str] = []
     end = countdown.play(
-        walk.platform.state, said.append, lambda at: walk.ask("pre-deploy", "--at", at)
+        walk.platform.state,
+        said.append,
+        lambda at: walk.ask("pre-deploy", "--at", at),
+        ASKED_AT,
     )
     assert (end, said[-1]) == ("GO", "T-2h, all signed: GO, nothing is open")
-    for at in COUNTDOWN:
+    for at in ASKED_AT:
         assert any(one.startswith(f"{at}: HOLD, ") for one in said), said
     for who, _ in people.PEOPLE.values():
         assert any(f": {who} signs " in one for one in said), said

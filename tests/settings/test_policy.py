@@ -38,6 +38,7 @@ def test_this_repositorys_policy_states_the_runbooks_figures() -> None:
         "IV-PERF-2": (0.5, 0.01),
         "IV-PERF-3": (None, 0.001),
         "IV-PERF-4": (0.05, 0.05),
+        "XV-APP-4": (None, 0.001),
     }
     limits = {
         one.check: (one.rollback.over_seconds, one.rollback.budget, one.rollback.sustained)
