@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import os
 import subprocess
 import sys
+import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +18,7 @@ from sandbox.core.state import LEASE_FILE, StateDirectory
 from settings.environment import Environment
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 import yaml
 
@@ -31,6 +34,14 @@ def eventually(
         if time.monotonic() > deadline:
             raise AssertionError(f"after {timeout_seconds:.0f} s still not: {what}")
         time.sleep(0.03)
+
+
+@contextlib.contextmanager
+def _one_at_a_time() -> Iterator[None]:
+    """Let one platform of all test processes come up: three at once starve what measures the fourth."""
+    with Path(tempfile.gettempdir(), "platform-comes-up.lock").open("w", encoding="ascii") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +62,11 @@ class Sandbox:
         )
 
     def run(self, *arguments: str, path: str | None = None) -> subprocess.CompletedProcess[str]:
-        """Run a command to its end."""
-        with self.start(*arguments, path=path) as process:
+        """Run a command to its end; platforms of other tests come up one after another."""
+        with (
+            _one_at_a_time() if arguments[0] == "up" else contextlib.nullcontext(),
+            self.start(*arguments, path=path) as process,
+        ):
             out, err = process.communicate(timeout=120)
         return subprocess.CompletedProcess(process.args, process.returncode, out, err)
 
