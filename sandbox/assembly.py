@@ -95,7 +95,11 @@ def make(layout: Layout, programs: Programs, *, pending: bool) -> Platform:
     ]
     children = [Child(command) for command in commands]
     # Redis keeps nothing on disk. A real one would, and has no say in what the flags are.
-    hooks = Hooks(write_environment=write, started={"redis": feature_flags.lay_down})
+    hooks = Hooks(
+        write_environment=write,
+        sign_afterwards=people.sign_afterwards,
+        started={"redis": feature_flags.lay_down},
+    )
     platform = Platform(layout, children, hooks, pending=pending)
     platform.spread_over(NORMAL_REPLICAS)
     return platform
@@ -172,10 +176,7 @@ LEASE_REQUESTS_PER_SECOND = 180
 def write(
     here: layout.Layout, switched_at: dt.datetime | None, rolled_back_at: dt.datetime | None
 ) -> None:
-    """Write the file, whole or not at all; a fault is a release that went live at `switched_at`.
-
-    What people sign of a live release, or of its rollback, counts from these times on.
-    """
+    """Write the file, whole or not at all; a fault is a release that went live at `switched_at`."""
     now = dt.datetime.now(dt.UTC).replace(microsecond=0)
     text = drawn(
         _TEMPLATE,
@@ -194,8 +195,6 @@ def write(
     )
     Environment.model_validate(yaml.load(text, _Loader))  # noqa: S506 - one of the safe ones
     write_private(here.state.environment, text)
-    if switched_at is not None:
-        people.sign_afterwards(here, taken_back=rolled_back_at is not None)
 
 
 @functools.cache

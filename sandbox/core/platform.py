@@ -68,6 +68,8 @@ class Progress:
     """Whether the release was rolled back."""
     switched: bool = field(init=False)
     """Whether the edges lead to the release."""
+    signed: bool = True
+    """Whether people sign at once what counts only since the release went live, or was taken back."""
 
     def __post_init__(self) -> None:
         self.rolled_out = self.switched = not self.pending
@@ -79,6 +81,8 @@ class Hooks:
 
     write_environment: Callable[[Layout, dt.datetime | None, dt.datetime | None], None]
     """Writes the environment file of what went live then, and was rolled back then; None: not yet."""
+    sign_afterwards: Callable[[Layout, bool], None]
+    """Has people sign what counts only since then; the flag tells whether it was rolled back."""
     started: Mapping[str, Callable[[Platform], Awaitable[None]]] = field(default_factory=dict)
     """What a process needs each time after it was started, by its name."""
 
@@ -142,11 +146,12 @@ class Platform:
         now = dt.datetime.now(dt.UTC)
         # What is signed bears milliseconds, and must not look older.
         now = now.replace(microsecond=now.microsecond // 1000 * 1000)
-        if self.progress.taken_back:
-            self._hooks.write_environment(self.layout, self._switched_at, now)
-            return
-        self._switched_at = now if self.progress.switched else None
-        self._hooks.write_environment(self.layout, self._switched_at, None)
+        back = self.progress.taken_back
+        if not back:
+            self._switched_at = now if self.progress.switched else None
+        self._hooks.write_environment(self.layout, self._switched_at, now if back else None)
+        if self.progress.signed and self._switched_at is not None:
+            self._hooks.sign_afterwards(self.layout, back)
 
     async def stop_process(self, name: str) -> None:
         """Stop one process; raises UnknownNameError."""

@@ -25,12 +25,14 @@ from sandbox.systems.source import faults as source
 from sandbox.systems.statements import faults as statements
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable, Mapping
+    from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 
     from sandbox.core.platform import Platform
 
     Kind = Callable[..., Awaitable[None]]
 
+_ASK_WHO_SIGNED = ("post-deploy-1h", "post-deploy-24h", "post-rollback", "post-restore")
+"""Gates before or at which it matters what people sign after a release; each time costs seconds."""
 _LIVE_SECONDS = 3.0
 """Behind the scrapes that the gate leaves out after a traffic switch."""
 
@@ -186,29 +188,40 @@ class Book:
             return False
         it = self._applied[name] = Breakage(name, self._holds)
         try:
-            for step in bound(fault.does, it):
-                await step()
+            with self._signing(fault):
+                for step in bound(fault.does, it):
+                    await step()
+                if not it.went_live:
+                    self._platform.note_release()
         except SandboxError:
             with contextlib.suppress(SandboxError):
                 await self.revert(name)
             raise
-        if not it.went_live:
-            self._platform.note_release()
         return True
+
+    @contextlib.contextmanager
+    def _signing(self, fault: catalogue.Fault) -> Iterator[None]:
+        """Let people sign only where a fault's gate asks for it."""
+        self._platform.progress.signed = fault.gate in _ASK_WHO_SIGNED
+        try:
+            yield
+        finally:
+            self._platform.progress.signed = True
 
     async def revert(self, name: str) -> bool:
         """Revert a fault; False when it was not applied; raises SandboxError, and may be repeated.
 
         With the last fault gone it waits until the platform is whole again.
         """
-        _known(name)
+        fault = _known(name)
         if name not in self._applied:
             return False
-        await self._applied[name].end()
-        del self._applied[name]
-        if not self._applied:
-            await self._platform.settle()
-        self._platform.note_release()
+        with self._signing(fault):
+            await self._applied[name].end()
+            del self._applied[name]
+            if not self._applied:
+                await self._platform.settle()
+            self._platform.note_release()
         return True
 
     async def revert_all(self) -> list[str]:

@@ -75,7 +75,7 @@ def lay_down(layout: Layout) -> None:
     sign_everything(folder, Store(Folder(layout.state.gate)), subject_of(layout))
 
 
-def sign_afterwards(layout: Layout, *, taken_back: bool) -> None:
+def sign_afterwards(layout: Layout, taken_back: bool) -> None:  # noqa: FBT001 - as of a hook
     """Have them sign what counts only since the release went live, or was taken back: here they are quick.
 
     While a fault has the statements edited or the release's file lost, nobody can.
