@@ -80,7 +80,7 @@ def traffic(fault: Fault) -> int:
 AT_LENGTH_TOO = {
     *("latency-over-rollback-limit", "empty-histogram", "too-little-traffic", "prometheus-slow"),
     *("api-scraped-twice", "pod-without-metrics", "traffic-ends", "other-bucket-bounds"),
-    *("scrape-broken", "old-version-in-one-region", "health-claims-to-be-fast"),
+    *("counter-reset", "scrape-broken", "old-version-in-one-region", "health-claims-to-be-fast"),
 }
 """First of their batches: how samples and scrapes deceive is tried on a scripted Prometheus as well."""
 

@@ -46,8 +46,6 @@ BATCHES = (
     ),
     ("baseline-gone-in-the-first-hour",),
 )
-SHORT = 2
-"""So many of these CI has time for."""
 
 
 @pytest.fixture(scope="module")
@@ -67,13 +65,8 @@ def visited(platform: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Iter
     shutil.copytree(kept, records)
 
 
-def _tries() -> Iterator[object]:
-    for number, batch in enumerate(BATCHES):
-        name = " and ".join(batch) or "sound"
-        yield pytest.param(batch, id=name, marks=[] if number < SHORT else [AT_LENGTH])
-
-
-@pytest.mark.parametrize("batch", list(_tries()))
+@AT_LENGTH
+@pytest.mark.parametrize("batch", BATCHES, ids=lambda batch: " and ".join(batch) or "sound")
 def test_a_fault_turns_its_checks_of_the_first_hour(
     batch: tuple[str, ...], visited: Sandbox, tmp_path: pathlib.Path
 ) -> None:

@@ -63,6 +63,7 @@ SLOW = frozenset({"CT-READ-1"}) | {
 others, and what turns them red, are tried in tests/steps/browser and tests/steps/contract, and on the
 platform in `./harness faults`."""
 WAITED_FOR = {
+    *("dns-blocked", "database-unreachable-after-migration"),
     *("kubernetes-slow", "kubernetes-busy", "dns-blocked-before", "dns-server-silent"),
     *("web-invalidation-endless", "scrapes-missed", "kubernetes-token-expired"),
     *(
