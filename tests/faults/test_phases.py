@@ -137,10 +137,14 @@ def _batches(group: str, gate: str) -> Iterator[object]:
             yield _step(group, gate, batch)
 
 
+AFTER = {"the countdown": "faults of the later gates"}
+"""A group whose platform comes up in the process of another one, after its tests: three at once starve."""
+
+
 def _step(group: str, gate: str, batch: tuple[Fault, ...]) -> object:
     name = f"{gate} under {' and '.join(one.name for one in batch)}" if batch else gate
     slow = gate == "post-deploy-24h" or WAITED_FOR.intersection(one.name for one in batch)
-    marks = [pytest.mark.xdist_group(group), *([AT_LENGTH] if slow else [])]
+    marks = [pytest.mark.xdist_group(AFTER.get(group, group)), *([AT_LENGTH] if slow else [])]
     return pytest.param(group, gate, batch, id=name, marks=marks)
 
 
