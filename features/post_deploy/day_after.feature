@@ -27,7 +27,7 @@ Feature: The day after
   @H24-6
   Scenario: The trends of performance are checked
     When every figure of the first hour is read since the traffic switch
-    Then going on as they went, none gets beyond its limit in as long again
+    Then if their trends continue, all of them keep to their limits for the same time again
     And "H24-6" is signed since the traffic switch
 
   @H24-7

@@ -86,7 +86,7 @@ Feature: The first hour after the traffic switch
   Scenario: No drop in active sessions
     When the release has carried traffic for the whole look-back
     Then what the policy measures it by keeps to its limits, and is as it was before the release
-    And going on as it went, it does not get beyond its limit in as long again
+    And if its trend continues, it keeps to its limit for the same time again
 
   @XV-USER-2
   Scenario: No appointment is interrupted

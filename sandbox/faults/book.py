@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     Kind = Callable[..., Awaitable[None]]
 
 _ASK_WHO_SIGNED = ("post-deploy-1h", "post-deploy-24h", "post-rollback", "post-restore")
-"""Gates before or at which it matters what people sign after a release; each time costs seconds."""
+"""Gates that ask what is signed after a release, and the one before them; signing takes its time."""
 _LIVE_SECONDS = 3.0
 """Behind the scrapes that the gate leaves out after a traffic switch."""
 

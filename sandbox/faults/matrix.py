@@ -153,7 +153,7 @@ class Walk:
             with self._users(come=GATES.index(FIRST_HOUR) <= last):
                 self._gate("baseline")
             for gate in GATES[: last + 1]:
-                with self._users(come=gate == FIRST_HOUR):
+                with self._users(come=gate in (FIRST_HOUR, "post-deploy-24h")):
                     yield from self._gate_rows(
                         gate, [fault for fault in wanted if fault.gate == gate]
                     )

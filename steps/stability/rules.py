@@ -273,7 +273,7 @@ def _better(value: float, bound: float, worse: str) -> bool:
 
 def unchanged(limit: FigureLimit, points: Points, was: Was) -> Judgement:
     """Judge that the median is not worse than the baseline's by more than the change that is allowed."""
-    before, title = was.value, limit.title
+    before, title = _comparable(limit, was), limit.title
     if before is None:
         return nothing_before(title, was)
     if points.problem:
@@ -291,8 +291,15 @@ def unchanged(limit: FigureLimit, points: Points, was: Was) -> Judgement:
     return expect(good, title, found, "the cause found", **figures)
 
 
-def no_way_beyond(limit: FigureLimit, points: Points, was: Was | None) -> Judgement:
-    """Judge that a figure which goes on as it went does not get beyond its limit in as long again.
+def _comparable(limit: FigureLimit, was: Was) -> float | None:
+    """Return the baseline's value; None where nothing could ever be worse than it."""
+    value = was.value
+    none_is_worse = value is not None and value <= 0 and limit.worse == "lower"
+    return None if none_is_worse else value
+
+
+def trend(limit: FigureLimit, points: Points, was: Was | None) -> Judgement:
+    """Judge that a figure is within its limit, and still is after the same time if its trend continues.
 
     Its limit is the policy's, else what its median may come to. The slope is the median of those between
     any two values, with its bounds of 95 % (Sen, 1968), so that a burst is no trend.
@@ -306,17 +313,17 @@ def no_way_beyond(limit: FigureLimit, points: Points, was: Was | None) -> Judgem
         return _open(title, points.problem or few)
     # From the middle of what was read to as long after its end.
     ahead, level = 1.5 * (len(values) - 1), statistics.median(values)
-    found = sorted(level + slope * ahead for slope in _slopes(values))
-    best, worst = found if limit.worse == "higher" else reversed(found)
-    kept = [one == bound or _better(one, bound, limit.worse) for one in (worst, best)]
-    good = True if all(kept) else None if any(kept) else False
+    low, high = sorted(level + slope * ahead for slope in _slopes(values))
+    now, *later = (one == bound or _better(one, bound, limit.worse) for one in (level, low, high))
+    good = False if not any(later) else True if now and all(later) else None
     sentence = (
-        f"{title}: going on as it went it comes to between {shown(found[0], limit.unit)} and "
-        f"{shown(found[1], limit.unit)} in as long again, now {shown(values[-1], limit.unit)}; wanted "
+        f"{title}: median {shown(level, limit.unit)}; if the trend continues, between "
+        f"{shown(low, limit.unit)} and {shown(high, limit.unit)} after the same time again; wanted "
         f"{'below' if limit.worse == 'higher' else 'above'} {shown(bound, limit.unit)}"
     )
     if good is None:
-        sentence += "; these values do not tell"
+        sentence += "; undecided"
+    worst = high if limit.worse == "higher" else low
     figures = measured("trend", round(worst, 6), round(bound, 6), limit.unit)
     return expect(good, title, sentence, "the cause found, or more room", **figures)
 
@@ -324,10 +331,11 @@ def no_way_beyond(limit: FigureLimit, points: Points, was: Was | None) -> Judgem
 def _bound(limit: FigureLimit, was: Was | None) -> float | None:
     if limit.limit is not None:
         return limit.limit
-    if was is None or was.value is None:
+    before = None if was is None else _comparable(limit, was)
+    if before is None:
         return None
-    room = max((limit.change or 0.0) * abs(was.value), limit.slack)
-    return was.value + (room if limit.worse == "higher" else -room)
+    room = max((limit.change or 0.0) * abs(before), limit.slack)
+    return before + (room if limit.worse == "higher" else -room)
 
 
 def _slopes(values: Sequence[float]) -> tuple[float, float]:

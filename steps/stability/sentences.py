@@ -59,13 +59,13 @@ def as_before(run: Run, asked: Asked, limits: Limits) -> None:
     _judge_each(run, asked, limits, judged)
 
 
-@then("going on as it went, it does not get beyond its limit in as long again")
+@then("if its trend continues, it keeps to its limit for the same time again")
 def no_trend(run: Run, asked: Asked, limits: Limits) -> None:
     """Judge the trend of this check's figures over the look-back."""
     _judge_trends(run, asked, limits, lambda now: now)
 
 
-@then("going on as they went, none gets beyond its limit in as long again")
+@then("if their trends continue, all of them keep to their limits for the same time again")
 def no_trend_of_a_day(run: Run, asked: Asked, limits: Limits) -> None:
     """Judge the trend of every figure since the traffic switch, over up to a day."""
     _judge_trends(run, asked, limits, Now.over_a_day)
@@ -74,7 +74,7 @@ def no_trend_of_a_day(run: Run, asked: Asked, limits: Limits) -> None:
 def _judge_trends(run: Run, asked: Asked, limits: Limits, span: Callable[[Now], Now]) -> None:
     def judged(now: Now, one: Limit, was: Was | None) -> Iterator[Judgement]:
         if isinstance(one, FigureLimit):
-            yield rules.no_way_beyond(one, _points(span(now), one), was)
+            yield rules.trend(one, _points(span(now), one), was)
 
     _judge_each(run, asked, limits, judged)
 

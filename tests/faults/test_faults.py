@@ -107,6 +107,10 @@ def test_every_fault_is_in_one_batch() -> None:
     assert sorted(name for batch in BATCHES for name in batch) == sorted(mine)
 
 
+def test_what_is_tried_at_length_begins_a_batch() -> None:
+    assert {batch[0] for batch in BATCHES} >= AT_LENGTH_TOO
+
+
 def test_every_instrument_has_an_outage() -> None:
     unread = {check for fault in FAULTS.values() for check in (*fault.error, *fault.inconclusive)}
     assert unread >= PERFORMANCE | JOURNEY | {"IV-HEALTH-2", "IV-HEALTH-3"}

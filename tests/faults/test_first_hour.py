@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import pathlib
 import shutil
 import time
@@ -54,13 +55,16 @@ def visited(platform: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Iter
     records = platform.state.gate
     kept = tmp_path_factory.mktemp("kept")
     shutil.copytree(records, kept, dirs_exist_ok=True)
-    with platform.start("users", "--rate", f"{USERS_A_SECOND}", "--for", "600") as users:
+    with (
+        platform.start("users", "--rate", f"{USERS_A_SECOND}", "--for", "1800") as users,
+        contextlib.ExitStack() as stack,
+    ):
+        stack.callback(users.terminate)
         time.sleep(LOOK_BACK_SECONDS)
         gate = ForkedGate(tmp_path_factory.mktemp("gate"), platform.state.path)
         taken = gate.run("baseline", "--env", "local", "--release", "v1.2.0")
         assert taken.returncode == 0, taken.stderr
         yield platform
-        users.terminate()
     shutil.rmtree(records)
     shutil.copytree(kept, records)
 

@@ -228,6 +228,10 @@ def test_every_check_of_the_phases_is_failed_by_some_fault_or_by_its_phase_not_d
     assert failed >= CHECKS & (TRUE_BEFORE | SLOW) - signed
 
 
+def test_what_is_waited_for_is_a_fault() -> None:
+    assert {fault.name for fault in FAULTS} >= WAITED_FOR
+
+
 def test_every_check_that_a_fault_lists_is_asked_by_its_gate() -> None:
     strangers = {
         fault.name: sorted(unknown)

@@ -224,8 +224,11 @@ SESSIONS = a_limit(unit="users", worse="lower", limit=None, change="30%")
         "a gap": (a_limit(), GAP, None, OPEN),
         "a slow leak": (SESSIONS, a_look(*range(1000, 800, -10)), Was({"value": 900}, "it"), FAIL),
         "as many as before": (SESSIONS, a_look(*[900] * 20), Was({"value": 900}, "it"), PASS),
-        "none, as before": (SESSIONS, a_look(*[0] * 20), Was({"value": 0}, "it"), PASS),
-        "more and more": (SESSIONS, a_look(*range(20)), Was({"value": 0}, "it"), PASS),
+        "none before": (SESSIONS, a_look(*[0] * 20), Was({"value": 0}, "it"), OPEN),
+        "more and more": (SESSIONS, a_look(*range(20)), Was({"value": 1}, "it"), PASS),
+        "beyond the limit still, and falling": (
+            *(a_limit(), a_look(*(0.9 - 0.015 * number for number in range(20))), None, OPEN),
+        ),
         "no baseline": (SESSIONS, a_look(*[900] * 20), Was({}, "it"), OPEN),
         "nothing to compare with": (SESSIONS, a_look(*[900] * 20), None, OPEN),
     },
@@ -233,13 +236,25 @@ SESSIONS = a_limit(unit="users", worse="lower", limit=None, change="30%")
 def test_a_figure_is_not_on_the_way_beyond_its_limit(
     limit: FigureLimit, points: Points, earlier: Was | None, outcome: Outcome
 ) -> None:
-    assert rules.no_way_beyond(limit, points, earlier).outcome is outcome
+    assert rules.trend(limit, points, earlier).outcome is outcome
 
 
 @given(st.lists(st.floats(0, 0.6), min_size=10, max_size=40))
 def test_without_a_value_over_the_limit_a_falling_figure_never_fails(values: list[float]) -> None:
     falling = sorted(values, reverse=True)
-    assert rules.no_way_beyond(a_limit(), a_look(*falling), None).outcome is PASS
+    assert rules.trend(a_limit(), a_look(*falling), None).outcome is PASS
+
+
+def test_a_baseline_of_nothing_is_none_to_fall_below() -> None:
+    before = Was({"value": 0}, "the baseline of then")
+    assert rules.unchanged(SESSIONS, a_look(*[0] * 6), before).outcome is OPEN
+
+
+def test_a_trend_says_where_it_leads() -> None:
+    assert rules.trend(a_limit(), a_look(*RISING), None).sentence == (
+        "CPU: median 44.2%; if the trend continues, between 87.0% and 87.0% after the same time again; "
+        "wanted below 70.0%"
+    )
 
 
 def test_sentences_name_value_baseline_and_what_is_wanted() -> None:
