@@ -67,19 +67,12 @@ def arrives(run: Run, asked: Asked) -> None:
     live_keeps_endpoints(run.shared(Clusters.of), asked)
 
 
-@when("the services of every region are looked up", target_fixture="services")
-def services(asked: Asked) -> dict[str, list[str]]:
-    """Return the names of each region's services."""
-    regions = asked.platform.environment.settings.regions
-    return {name: list(regions[name].services) for name in asked.platform.regions}
-
-
 @then("every service of every region answers")
-def every_service_answers(run: Run, asked: Asked, services: dict[str, list[str]]) -> None:
+def every_service_answers(run: Run, asked: Asked) -> None:
     """Judge each service by its health endpoints, or, without any, by any answer that is its own."""
 
     def judge(here: Asked) -> None:
-        for name in services[here.region]:
+        for name in here.platform.environment.settings.regions[here.region].services:
             here.each((name,), lambda service: _answers(run, here, service))
 
     asked.in_each_region(judge)
