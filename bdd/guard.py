@@ -4,23 +4,26 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Collection, Generator, Sequence
 from typing import Any
 
 import pytest
 from pytest_bdd.compat import get_fixture_names
 from pytest_bdd.scenario import scenario_wrapper_template_registry
 from pytest_bdd.steps import StepFunctionContext, step_function_context_registry
+from pytest_bdd.utils import get_required_args
 
 from bdd.collector import ROW, ROWS, in_features
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(session: pytest.Session, items: list[pytest.Item]) -> None:
-    """Refuse ids that no catalogue row has, ids that two scenarios have, and unbound steps."""
+    """Refuse ids that no catalogue row has or two scenarios have, unbound steps, and what these lack."""
     seen: dict[str, str] = {}
     problems: list[str] = []
-    visible = functools.cache(functools.partial(_definitions, session._fixturemanager))  # noqa: SLF001 - as pytest-bdd itself
+    fixtures = session._fixturemanager  # noqa: SLF001 - as pytest-bdd itself
+    visible = functools.cache(functools.partial(_definitions, fixtures))
+    known = frozenset(get_fixture_names(fixtures))
     for item in items:
         # A test of an operation is not a function.
         template = scenario_wrapper_template_registry.get(getattr(item, "obj", print))
@@ -34,7 +37,7 @@ def pytest_collection_modifyitems(session: pytest.Session, items: list[pytest.It
             problems.append(f"{at}: {item.stash[ROW].id} is also {seen[item.stash[ROW].id]}.")
         else:
             seen[item.stash[ROW].id] = at
-        problems += _unbound(visible(item.parent), template)
+        problems += _unbound(visible(item.parent), template, known)
     if problems:
         raise pytest.UsageError("\n".join(problems))
 
@@ -71,9 +74,12 @@ def _definitions(fixtures: Any, module: pytest.Collector) -> list[StepFunctionCo
     return [one for one in found if one is not None]
 
 
-def _unbound(definitions: Sequence[StepFunctionContext], template: Any) -> list[str]:
-    problems = []
+def _unbound(
+    definitions: Sequence[StepFunctionContext], template: Any, known: Collection[str]
+) -> list[str]:
+    problems, given = [], set(known)
     for step in template.render({}).steps:
+        at = f"{template.feature.filename}:{step.line_number}: “{step.name}”"
         found = [
             one
             for one in definitions
@@ -81,7 +87,12 @@ def _unbound(definitions: Sequence[StepFunctionContext], template: Any) -> list[
         ]
         if len(found) != 1:
             what = "ambiguous: several definitions fit" if found else "undefined"
-            problems.append(
-                f"{template.feature.filename}:{step.line_number}: “{step.name}” is {what}."
-            )
+            problems.append(f"{at} is {what}.")
+            continue
+        needed = {*get_required_args(found[0].step_func)}
+        lacking = needed - given - (found[0].parser.parse_arguments(step.name) or {}).keys()
+        problems += (
+            f"{at} needs {name}, which no step before it gives." for name in sorted(lacking)
+        )
+        given.add(found[0].target_fixture or "")
     return problems

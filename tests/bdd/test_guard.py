@@ -49,6 +49,12 @@ def breaks():
 @given('a second thing')
 def other():
     pass
+@given('a gift', target_fixture='gift')
+def gift():
+    return 1
+@then('the gift is unwrapped')
+def unwrapped(gift):
+    pass
 """
 
 
@@ -126,13 +132,18 @@ def test_what_would_pass_silently_fails_and_what_a_broken_check_raised_is_shown_
 def test_features_that_would_run_other_than_they_read_stop_the_run(
     checkout: pathlib.Path,
 ) -> None:
-    """Steps that nothing or too much defines; an id of no row, and what test_features refuses."""
+    """Steps that nothing or too much defines or gives; an id of no row, and what test_features refuses."""
     given_as_then = "a thing\n    Then a thing"
     feature(
         checkout,
-        {"GUARD-1": "another thing", "GUARD-2": "a second thing", "GUARD-3": given_as_then},
+        {
+            **{"GUARD-1": "another thing", "GUARD-2": "a second thing", "GUARD-3": given_as_then},
+            "GUARD-4": "a thing\n    Then the gift is unwrapped",
+            "GUARD-5": "a gift\n    Then the gift is unwrapped",
+        },
     )
-    code, said = run(checkout, "GUARD-1 or GUARD-2 or GUARD-3")
+    code, said = run(checkout, "GUARD-1 or GUARD-2 or GUARD-3 or GUARD-4 or GUARD-5")
+    assert said.count("“the gift is unwrapped” needs gift, which no step before it gives") == 1
     assert code not in (0, 1, 5), said
     assert "“another thing” is undefined" in said
     assert said.count("“a thing” is undefined") == 1
