@@ -137,7 +137,9 @@ def test_features_that_would_run_other_than_they_read_stop_the_run(
     feature(
         checkout,
         {
-            **{"GUARD-1": "another thing", "GUARD-2": "a second thing", "GUARD-3": given_as_then},
+            "GUARD-1": "another thing",
+            "GUARD-2": "a second thing",
+            "GUARD-3": given_as_then,
             "GUARD-4": "a thing\n    Then the gift is unwrapped",
             "GUARD-5": "a gift\n    Then the gift is unwrapped",
         },
