@@ -62,7 +62,7 @@ class BrowserPolicy(Section):
     walk_within: Annotated[Seconds, Field(gt=0, le=120)] = 20.0
     """How long a page and the walk through it may take; a walk that is not through by then failed."""
     step_within: Annotated[Seconds, Field(gt=0, le=60)] = 8.0
-    """How long anything on a page may take to be there; divided by `time_scale`, and 4 s at least."""
+    """How long anything on a page may take to be there."""
     engines: tuple[Engine, ...] = Field(default=("chromium",), min_length=1)
     """In which the journeys must hold. Firefox and WebKit run where Playwright's own builds are installed;
     where they are not, a journey that must hold there is undecided."""

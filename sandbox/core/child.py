@@ -176,12 +176,12 @@ class Child:
 
         loop.add_reader(descriptor, ended)
 
-    async def start(self, timeout_seconds: float = 30.0) -> None:
+    async def start(self, timeout_seconds: float = 90.0) -> None:
         """Start it and wait until it is ready; raises SandboxError naming process, log and last line."""
         await self.spawn()
         await self.wait_ready(timeout_seconds)
 
-    async def wait_ready(self, timeout_seconds: float = 30.0) -> None:
+    async def wait_ready(self, timeout_seconds: float = 90.0) -> None:
         """Wait until it is ready; raises SandboxError when it ends or takes too long."""
         probe = self.command.ready
         if probe is None:
@@ -197,7 +197,7 @@ class Child:
                 )
             await asyncio.sleep(_POLL_SECONDS)
 
-    async def run(self, timeout_seconds: float = 30.0) -> None:
+    async def run(self, timeout_seconds: float = 90.0) -> None:
         """Run it to its end; raises SandboxError unless it ends with 0 in time."""
         await self.spawn()
         try:

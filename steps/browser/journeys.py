@@ -21,7 +21,7 @@ from smoke.journey import Patient
 from smoke.pages import Pages
 from smoke.walks import WALKS, Walk
 from steps.browser import journey_rules as rules
-from steps.browser.reading import Engine, engines, step_seconds
+from steps.browser.reading import Engine, engines
 from steps.kit.asked import Asked
 from steps.kit.availability import Reading
 from steps.kit.expect import unable
@@ -133,7 +133,7 @@ class _Walking:
             private=(patient.password,),
             keep=True,
         )
-        step = step_seconds(platform)
+        step = platform.policy.browser.step_within
         return probes.browser.visit(
             browser,
             look,

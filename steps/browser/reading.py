@@ -9,10 +9,7 @@ import probes
 from probes.observation import Deadline
 from settings.browser import Browser
 from settings.delivery import Frontend
-from steps.kit.platform import Platform
 from steps.kit.run import Run
-
-_SHORTEST_STEP_SECONDS = 4.0
 
 
 class Browsers:
@@ -47,11 +44,6 @@ class Browsers:
 def browser(run: Run) -> probes.browser.Browser:
     """Return the run's Chromium; call it before regions are measured at once."""
     return run.shared(Browsers).of("chromium")
-
-
-def step_seconds(platform: Platform) -> float:
-    """Return how long anything on a page may take to be there."""
-    return platform.scaled(platform.policy.browser.step_within, _SHORTEST_STEP_SECONDS)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

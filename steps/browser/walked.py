@@ -16,7 +16,7 @@ from settings.service import Synthetic
 from smoke.journey import Patient
 from smoke.pages import Pages
 from smoke.walks import WINDOW
-from steps.browser.reading import browser, step_seconds
+from steps.browser.reading import browser
 from steps.kit.asked import Asked, Unread
 from steps.kit.expect import expect, unable
 from steps.kit.failures import Cause, cause, failure_of, our_error
@@ -120,7 +120,7 @@ def _visited(
         browser(run),
         look,
         lambda page: walk.do(
-            Pages(page, site, step_seconds=step_seconds(run.platform)),
+            Pages(page, site, step_seconds=run.platform.policy.browser.step_within),
             patient,
             synthetic.provider_id,
         ),

@@ -67,7 +67,7 @@ class Sandbox:
             _one_at_a_time() if arguments[0] == "up" else contextlib.nullcontext(),
             self.start(*arguments, path=path) as process,
         ):
-            out, err = process.communicate(timeout=120)
+            out, err = process.communicate(timeout=300)
         return subprocess.CompletedProcess(process.args, process.returncode, out, err)
 
     def ask(self, order: dict[str, Any]) -> dict[str, Any]:

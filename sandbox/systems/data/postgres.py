@@ -165,7 +165,9 @@ async def connect(
 async def as_owner(layout: Layout, script: bytes) -> None:
     """Run a script of SQL as the owner of the platform's database; raises SandboxError."""
     try:
-        async with await connect(layout) as connection:
+        # The superuser's places are left where all others are taken.
+        async with await connect(layout, SUPERUSER) as connection:
+            await connection.execute(f"SET SESSION AUTHORIZATION {OWNER}".encode())
             await connection.execute(script)
     except psycopg.Error as exc:
         raise SandboxError(f"the primary refused a script: {exc}") from exc

@@ -57,7 +57,7 @@ class Gate:
     ) -> subprocess.CompletedProcess[str]:
         """Run a command to its end."""
         with self.start(*arguments, python=python) as process:
-            out, err = process.communicate(timeout=240)
+            out, err = process.communicate(timeout=400)
         return subprocess.CompletedProcess(process.args, process.returncode, out, err)
 
     def runs(self) -> list[pathlib.Path]:

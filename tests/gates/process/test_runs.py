@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 import pathlib
 import signal
 import xml.etree.ElementTree as ET
+from collections.abc import Iterable
 from typing import Any
 
 import pytest
@@ -45,6 +47,8 @@ def healthy(tmp_path_factory: pytest.TempPathFactory) -> Healthy:
     first = gate.start(*POST_DEPLOY)
     with first:
         run = _first_check(gate)
+        checks = processes_naming(run)
+        _send(signal.SIGSTOP, checks)  # it is not to be over before it is stopped
         files = (folder / "state" / "secrets").iterdir()
         secrets = tuple(path.read_text().strip() for path in files)
         second, third = gate.start(*POST_DEPLOY), gate.start(*POST_DEPLOY)
@@ -53,8 +57,9 @@ def healthy(tmp_path_factory: pytest.TempPathFactory) -> Healthy:
             others = [one / "events.jsonl" for one in gate.runs() if one != run]
             eventually("their checks run", lambda: all("started" in _text(one) for one in others))
             first.send_signal(signal.SIGTERM)
-            first.communicate(timeout=60)
-            said = [process.communicate(timeout=200) for process in (second, third)]
+            _send(signal.SIGCONT, checks)
+            first.communicate(timeout=120)
+            said = [process.communicate(timeout=400) for process in (second, third)]
     ends = tuple(process.returncode for process in (first, second, third))
     assert ends[-1] == 0, said
     return Healthy(gate, ends, secrets)
@@ -111,6 +116,11 @@ def test_no_secret_of_the_environment_is_in_any_artefact(healthy: Healthy) -> No
 def test_explain_and_status_read_the_run(healthy: Healthy) -> None:
     assert "GO" in healthy.gate.run("explain").stdout
     assert "GO" in healthy.gate.run("status").stdout
+
+
+def _send(sent: signal.Signals, processes: Iterable[int]) -> None:
+    for pid in processes:
+        os.kill(pid, sent)
 
 
 def _first_check(gate: Gate) -> pathlib.Path:
