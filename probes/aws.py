@@ -233,7 +233,9 @@ def session() -> boto3.session.Session:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class _Caller:
+class Caller:
+    """Makes clients of services for one question."""
+
     target: AwsTarget
     deadline: Deadline
 
@@ -275,16 +277,16 @@ def image(
     """Look a tag up in the registry: its digest, and whether the repository lets it move."""
     registry = {} if registry_id is None else {"registryId": registry_id}
 
-    def ask(caller: _Caller) -> RegistryImage:
+    def ask(caller: Caller) -> RegistryImage:
         client = caller.client("ecr")
-        found = _or_none(
+        found = or_none(
             lambda: client.describe_repositories(repositoryNames=[repository], **registry)
         )
         if found is None:
             return RegistryImage(repository, tag, None, None, None)
         immutable = _is_immutable(found["repositories"][0], tag)
         caller.in_time()
-        images = _or_none(
+        images = or_none(
             lambda: client.describe_images(
                 repositoryName=repository, imageIds=[{"imageTag": tag}], **registry
             )
@@ -293,7 +295,7 @@ def image(
         digest, pushed = detail.get("imageDigest"), detail.get("imagePushedAt")
         return RegistryImage(repository, tag, digest, pushed, immutable)
 
-    return _observe(target, f"ecr {repository}:{tag}", deadline, ask)
+    return observe(target, f"ecr {repository}:{tag}", deadline, ask)
 
 
 def _is_immutable(repository: Mapping[str, Any], tag: str) -> bool:
@@ -310,9 +312,9 @@ def tags(
     """Return the tags of the newest 50 images of a repository."""
     registry = {} if registry_id is None else {"registryId": registry_id}
 
-    def ask(caller: _Caller) -> RepositoryTags:
+    def ask(caller: Caller) -> RepositoryTags:
         pages = caller.client("ecr").get_paginator("describe_images")
-        found = _or_none(lambda: _images(caller, pages, {"repositoryName": repository, **registry}))
+        found = or_none(lambda: _images(caller, pages, {"repositoryName": repository, **registry}))
         if found is None:
             return RepositoryTags(repository, None)
         newest = sorted(found, key=operator.itemgetter("imagePushedAt"))[-_MOST_TAGS:]
@@ -321,10 +323,10 @@ def tags(
             {tag: one["imageDigest"] for one in newest for tag in one.get("imageTags", ())},
         )
 
-    return _observe(target, f"ecr {repository}", deadline, ask)
+    return observe(target, f"ecr {repository}", deadline, ask)
 
 
-def _images(caller: _Caller, pages: Any, wanted: Mapping[str, str]) -> list[Mapping[str, Any]]:
+def _images(caller: Caller, pages: Any, wanted: Mapping[str, str]) -> list[Mapping[str, Any]]:
     images = []
     for page in pages.paginate(**wanted):
         caller.in_time()
@@ -335,7 +337,7 @@ def _images(caller: _Caller, pages: Any, wanted: Mapping[str, str]) -> list[Mapp
 def bucket(target: AwsTarget, name: str, prefix: str, *, deadline: Deadline) -> Observation[Bucket]:
     """List the objects below a prefix, page by page; more than 20,000 are no answer."""
 
-    def ask(caller: _Caller) -> Bucket:
+    def ask(caller: Caller) -> Bucket:
         objects: dict[str, StoredObject] = {}
         pages = caller.client("s3").get_paginator("list_objects_v2")
         for page in pages.paginate(Bucket=name, Prefix=prefix):
@@ -346,7 +348,7 @@ def bucket(target: AwsTarget, name: str, prefix: str, *, deadline: Deadline) -> 
                 raise _StoppedError(FailureKind.TOO_LARGE)
         return Bucket(objects)
 
-    return _observe(target, f"s3://{name}/{prefix}", deadline, ask)
+    return observe(target, f"s3://{name}/{prefix}", deadline, ask)
 
 
 def content(
@@ -354,11 +356,11 @@ def content(
 ) -> Observation[Document]:
     """Read one object."""
 
-    def ask(caller: _Caller) -> Document:
+    def ask(caller: Caller) -> Document:
         chunks = _chunks(caller, caller.client("s3"), bucket_name, key)
         return Document(None if chunks is None else b"".join(chunks))
 
-    return _observe(target, f"s3://{bucket_name}/{key}", deadline, ask)
+    return observe(target, f"s3://{bucket_name}/{key}", deadline, ask)
 
 
 def digests(
@@ -367,7 +369,7 @@ def digests(
     """Read objects and compute their digests: an ETag is none for every way of uploading."""
     wanted = tuple(keys)
 
-    def ask(caller: _Caller) -> ObjectDigests:
+    def ask(caller: Caller) -> ObjectDigests:
         client = caller.client("s3")
 
         def digest(key: str) -> str | None:
@@ -382,7 +384,7 @@ def digests(
         with ThreadPoolExecutor(_READERS) as pool:
             return ObjectDigests(dict(zip(wanted, pool.map(digest, wanted), strict=True)))
 
-    return _observe(target, f"s3://{bucket_name} ({len(wanted)} objects)", deadline, ask)
+    return observe(target, f"s3://{bucket_name} ({len(wanted)} objects)", deadline, ask)
 
 
 def invalidations(
@@ -399,7 +401,7 @@ def invalidations(
     the hundred. More than 5,000 are no answer.
     """
 
-    def ask(caller: _Caller) -> Invalidations:
+    def ask(caller: Caller) -> Invalidations:
         client = caller.client("cloudfront")
         found: list[Invalidation] = []
         for one in sorted(
@@ -415,11 +417,11 @@ def invalidations(
                 break
         return Invalidations(tuple(found))
 
-    return _observe(target, f"cloudfront {distribution}", deadline, ask)
+    return observe(target, f"cloudfront {distribution}", deadline, ask)
 
 
 def _listed(
-    caller: _Caller, client: Any, distribution: str, since: dt.datetime
+    caller: Caller, client: Any, distribution: str, since: dt.datetime
 ) -> Iterator[Mapping[str, Any]]:
     """Yield what was made since a time; CloudFront lists the newest ones first."""
 
@@ -434,7 +436,7 @@ def _listed(
 
 
 def _pages(
-    caller: _Caller, ask: Callable[..., Any], names: tuple[str, str], **words: str
+    caller: Caller, ask: Callable[..., Any], names: tuple[str, str], **words: str
 ) -> Iterator[Any]:
     """Yield every page of an answer; raises _StoppedError beyond 50, as half an answer is none.
 
@@ -460,9 +462,9 @@ def secret_dates(target: AwsTarget, name: str, *, deadline: Deadline) -> Observa
     The version's own date counts: a secret's LastChangedDate moves with every tag and description.
     """
 
-    def ask(caller: _Caller) -> SecretDates:
+    def ask(caller: Caller) -> SecretDates:
         client = caller.client("secretsmanager")
-        described = _or_none(lambda: client.describe_secret(SecretId=name))
+        described = or_none(lambda: client.describe_secret(SecretId=name))
         if described is None:
             return SecretDates(name, None, rotates=False, deleted=False)
         rotates = bool(described.get("RotationEnabled"))
@@ -474,30 +476,30 @@ def secret_dates(target: AwsTarget, name: str, *, deadline: Deadline) -> Observa
         made = current[0].get("CreatedDate") if current else None
         return SecretDates(name, made, rotates=rotates, deleted=deleted)
 
-    return _observe(target, f"secret {name}", deadline, ask)
+    return observe(target, f"secret {name}", deadline, ask)
 
 
 def access_keys(target: AwsTarget, user: str, *, deadline: Deadline) -> Observation[AccessKeys]:
     """Return since when a user has each active access key."""
 
-    def ask(caller: _Caller) -> AccessKeys:
+    def ask(caller: Caller) -> AccessKeys:
         list_keys = caller.client("iam").list_access_keys
-        listed = _or_none(lambda: [*_pages(caller, list_keys, ("Marker", "Marker"), UserName=user)])
+        listed = or_none(lambda: [*_pages(caller, list_keys, ("Marker", "Marker"), UserName=user)])
         if listed is None:
             return AccessKeys(user, None)
         keys = [one for found in listed for one in found["AccessKeyMetadata"]]
         active = [one for one in keys if one["Status"] == "Active"]
         return AccessKeys(user, tuple(sorted(one["CreateDate"] for one in active)))
 
-    return _observe(target, f"access keys of {user}", deadline, ask)
+    return observe(target, f"access keys of {user}", deadline, ask)
 
 
-def _chunks(caller: _Caller, client: Any, bucket_name: str, key: str) -> Iterable[bytes] | None:
-    answer = _or_none(lambda: client.get_object(Bucket=bucket_name, Key=key))
+def _chunks(caller: Caller, client: Any, bucket_name: str, key: str) -> Iterable[bytes] | None:
+    answer = or_none(lambda: client.get_object(Bucket=bucket_name, Key=key))
     return None if answer is None else _read(caller, answer["Body"])
 
 
-def _read(caller: _Caller, body: Any) -> Iterable[bytes]:
+def _read(caller: Caller, body: Any) -> Iterable[bytes]:
     size = 0
     try:
         for chunk in body.iter_chunks(_CHUNK_BYTES):
@@ -510,7 +512,8 @@ def _read(caller: _Caller, body: Any) -> Iterable[bytes]:
         body.close()
 
 
-def _or_none(ask: Callable[[], T]) -> T | None:
+def or_none(ask: Callable[[], T]) -> T | None:
+    """Return an answer, or None where the thing itself is missing."""
     try:
         return ask()
     except ClientError as exc:
@@ -523,9 +526,11 @@ def _plain(secret: SecretStr | None) -> str | None:
     return None if secret is None else secret.get_secret_value()
 
 
-def _observe(
-    target: AwsTarget, what: str, deadline: Deadline, ask: Callable[[_Caller], V]
+def observe(
+    target: AwsTarget, what: str, deadline: Deadline, ask: Callable[[Caller], V]
 ) -> Observation[V]:
+    """Ask the services in time, and return what they say or why they say nothing."""
+
     def explain(exc: Exception) -> Failure | None:
         # An answer without what the service always tells: something else listens there.
         missing = isinstance(exc, KeyError | IndexError | TypeError | AttributeError)
@@ -535,7 +540,7 @@ def _observe(
     return observed("aws", what, lambda _: _within(deadline, target, ask), explain)
 
 
-def _within(deadline: Deadline, target: AwsTarget, ask: Callable[[_Caller], V]) -> V:
+def _within(deadline: Deadline, target: AwsTarget, ask: Callable[[Caller], V]) -> V:
     """Return what is answered before the deadline; raises _StoppedError then.
 
     The library's timeouts are of each byte: one that comes now and then would keep it for ever.
@@ -546,7 +551,7 @@ def _within(deadline: Deadline, target: AwsTarget, ask: Callable[[_Caller], V]) 
 
     def run() -> None:
         try:
-            asked.set_result(ask(_Caller(target, deadline)))
+            asked.set_result(ask(Caller(target, deadline)))
         except BaseException as exc:  # noqa: BLE001 - raised where it is waited for
             asked.set_exception(exc)
 

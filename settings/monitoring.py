@@ -45,6 +45,16 @@ class Program(Section):
     """What its pods have, in `kubernetes.namespace`."""
     container: Text
     """Its own container in them."""
+    log_group: Text | None = None
+    """Of CloudWatch Logs, in the account of the section aws. Left out: its pods are asked, which forget what
+    was rotated away."""
+    log_pattern: str = ""
+    """CloudWatch's filter pattern, where the group has other programs' lines too, such as
+    { $.kubernetes.container_name = "api" }."""
+
+    def _refusals(self) -> Iterator[str]:
+        if self.log_pattern and self.log_group is None:
+            yield "log_pattern filters a log group; name log_group too"
 
 
 class Logs(Section):
@@ -56,6 +66,8 @@ class Logs(Section):
     """What writes the audit log."""
     security: Program
     """What watches for attacks."""
+    aws_regions: dict[Name, Text] = Field(default_factory=dict)
+    """Of log groups: this environment's region → AWS's, such as us: us-east-1. Left out: aws.region."""
     lines: PodLogs = PodLogs()
     """How a level is told, in all of them; `tail_lines` is not used."""
     message_field: Text = "msg"

@@ -8,13 +8,14 @@ import json
 import pathlib
 import subprocess
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import httpx
 from pydantic import SecretStr
 
-from probes.aws import AwsTarget
+from probes.aws import AwsTarget, session
 from sandbox.systems.delivery.aws.state import REGION
 from tests.checkout import ROOT
 from tests.probes.servers import NO_AUTHORITIES, closed_ports, wait_until
@@ -55,6 +56,18 @@ class AwsServer:
             yield
         finally:
             account.straighten()
+
+    def log(self, group: str, lines: Mapping[str, Iterable[str]]) -> None:
+        """Have a log group keep lines of now, by stream; it is made where it is not there."""
+        keys = {"aws_access_key_id": OPERATOR_ID, "aws_secret_access_key": "x"}
+        client = session().client("logs", region_name=REGION, endpoint_url=self.url(), **keys)
+        with contextlib.suppress(client.exceptions.ResourceAlreadyExistsException):
+            client.create_log_group(logGroupName=group)
+        for stream, texts in lines.items():
+            client.create_log_stream(logGroupName=group, logStreamName=stream)
+            now = int(time.time() * 1000)
+            events = [{"timestamp": now, "message": text} for text in texts]
+            client.put_log_events(logGroupName=group, logStreamName=stream, logEvents=events)
 
     def ready(self) -> bool:
         """Tell whether it answers."""

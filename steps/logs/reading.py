@@ -13,6 +13,7 @@ from probes.log_lines import Format, Log
 from probes.observation import Observation, utc_now
 from settings.monitoring import Logs
 from steps.cluster.clusters import Clusters
+from steps.delivery.reading import aws_target
 from steps.kit.baseline import CannotCollectError
 from steps.kit.failures import failure_of
 from steps.kit.platform import Platform
@@ -56,12 +57,21 @@ class Reading:
             rules, section.message_field, section.event_field, events, frozenset(section.words)
         )
         seconds = self.platform.scaled(self.seconds, _LEAST_SECONDS)
+        moment = utc_now() - dt.timedelta(seconds=seconds)
+        deadline = self.clusters.long_deadline()
+        if one.log_group is not None:
+            target = aws_target(self.platform)
+            target = dataclasses.replace(
+                target, region=section.aws_regions.get(region, target.region)
+            )
+            group = probes.cloudwatch.Group(one.log_group, one.log_pattern)
+            return probes.cloudwatch.since(target, group, moment, form, deadline=deadline)
         return probes.pod_logs.since(
             self.clusters.target(region),
             probes.pod_logs.Program(self.clusters.section.namespace, one.labels, one.container),
-            utc_now() - dt.timedelta(seconds=seconds),
+            moment,
             form,
-            deadline=self.clusters.long_deadline(),
+            deadline=deadline,
         )
 
 

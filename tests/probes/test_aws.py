@@ -12,8 +12,10 @@ import pytest
 from botocore.exceptions import ClientError
 from pydantic import SecretStr
 
-from probes import aws
+from probes import aws, cloudwatch
 from probes.aws import AwsTarget
+from probes.kubernetes import LogRules
+from probes.log_lines import Format
 from probes.observation import Deadline, Observation
 from probes.observation import FailureKind as Kind
 from sandbox.systems.delivery.aws.state import BUCKET, DISTRIBUTION, KEY_USER, SECRETS
@@ -30,6 +32,24 @@ POLICY = json.loads((ROOT / "deploy" / "aws" / "gate_policy.json").read_text(enc
 LONG_AGO = dt.datetime(2020, 1, 1, tzinfo=dt.UTC)
 NOW = dt.datetime.now(dt.UTC)
 API = REPOSITORIES[0]
+LOG_GROUP = "/unified-health/app"
+FORM = Format(LogRules("level", frozenset({"error"}), (), 0), "msg", "event", frozenset({"alert"}))
+STREAM = "ip-10-0-0-7-application.var.log.containers.{}_unified-health_api-0a1b2c.log"
+LINES = {
+    STREAM.format("api-v1.2.0-7f9c-x2b"): [
+        json.dumps({"level": "info", "msg": "Request answered for Jane Doe"}),
+        json.dumps({"level": "error", "msg": "Payment rejected for Jane Doe"}),
+        json.dumps({"level": "warn", "event": "alert", "msg": "x"}),
+    ],
+    "api-wrapped": [
+        json.dumps(
+            {
+                "log": json.dumps({"level": "error", "msg": "Payment rejected for Joe"}),
+                "kubernetes": {"pod_name": "api-v1.2.0-7f9c-y3c"},
+            }
+        )
+    ],
+}
 QUESTIONS: tuple[tuple[Any, ...], ...] = (
     (aws.image, API, "v1.1.0"),
     (aws.tags, API),
@@ -39,6 +59,7 @@ QUESTIONS: tuple[tuple[Any, ...], ...] = (
     (aws.invalidations, DISTRIBUTION, LONG_AGO),
     (aws.secret_dates, SECRETS[0]),
     (aws.access_keys, KEY_USER),
+    (cloudwatch.since, cloudwatch.Group(LOG_GROUP), LONG_AGO, FORM),
 )
 """Everything that the probe can ask."""
 Said = Callable[..., None]
@@ -47,6 +68,7 @@ Said = Callable[..., None]
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AwsServer]:
     with aws_server(tmp_path_factory.mktemp("aws")) as running:
+        running.log(LOG_GROUP, LINES)
         yield running
 
 
@@ -129,6 +151,43 @@ def test_access_keys_come_with_their_dates_and_without_their_ids(server: AwsServ
     seen = asked(server.target(), aws.access_keys, KEY_USER)
     assert len(brought(seen).made_at) == 1
     assert "AKIA" not in json.dumps(seen.record())
+
+
+def test_lines_of_a_log_group_are_counted_by_pod_and_none_is_kept(server: AwsServer) -> None:
+    seen = asked(server.target(), *QUESTIONS[-1])
+    log = brought(seen)
+    assert log.sources == ("api-v1.2.0-7f9c-x2b", "api-v1.2.0-7f9c-y3c")
+    assert log.counts.by_level == {"info": 1, "error": 2, "warn": 1}
+    assert (log.counts.lines, log.counts.unreadable, log.counts.events) == (4, 0, {"alert": 1})
+    (signature,) = log.counts.errors
+    assert log.counts.errors[signature] == 2
+    assert log.newest is not None
+    assert log.lacking == ()
+    # It has been there since its first line alone: nothing shows what was before.
+    assert NOW - dt.timedelta(seconds=60) < log.since < log.newest
+    assert "Jane" not in json.dumps(seen.record())
+
+
+def test_a_log_group_that_is_not_there_shows_nothing(server: AwsServer) -> None:
+    for other in (f"{LOG_GROUP}-x", LOG_GROUP[:-1]):
+        log = brought(asked(server.target(), cloudwatch.since, cloudwatch.Group(other), NOW, FORM))
+        assert (log.counts.lines, log.lacking) == (0, (f"there is no log group {other}",))
+
+
+EVENT = {"timestamp": 1_000, "message": "x", "logStreamName": "s"}
+GROUP = {"logGroups": [{"logGroupName": "g", "creationTime": 0, "retentionInDays": 1}]}
+ENDLESS = {"events": [EVENT], "nextToken": "n"}
+
+
+def test_more_lines_than_are_read_are_told_and_what_is_over_its_retention_is_not_read(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(cloudwatch, "_MOST_PAGES", 2)
+    pages = [saying({**ENDLESS, "nextToken": str(n)}) for n in range(4)]
+    question = (cloudwatch.since, cloudwatch.Group("g", '{ $.x = "y" }'), LONG_AGO, FORM)
+    log = brought(strange(pages[0], saying(GROUP), *pages[1:], question=question))
+    assert log.lacking == ("log group g has more than is read",)
+    assert NOW - log.since < dt.timedelta(days=1, minutes=5)
 
 
 def strange(*answers: Behaviour, question: tuple[Any, ...]) -> Observation[Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import pathlib
 from collections.abc import Callable, Mapping
@@ -13,10 +14,12 @@ from gates.decide.outcome import Outcome
 from probes.observation import utc_now
 from sandbox.systems.cluster import logs
 from sandbox.systems.cluster.state import APP, CONTAINER
+from sandbox.systems.delivery.aws.state import REGION
 from steps.cluster.clusters import Clusters
 from steps.kit import baseline
 from steps.kit.platform import Platform
 from steps.logs.reading import BEFORE, before
+from tests.aws_server import KEY_ID, aws_server
 from tests.probes.cluster_server import ClusterServer
 from tests.probes.servers import closed_port, wait_until
 from tests.steps.cluster_platform import LIVE, NORMAL, a_cluster_platform
@@ -40,8 +43,8 @@ def logged(program: str, line: Mapping[str, Any], times: int = 1) -> dict[str, A
     return {f"logged_{program}": {json.dumps(line): times}}
 
 
-def a_platform_with_logs(folder: pathlib.Path, server: str) -> Platform:
-    sections = {"logs": SECTION, "state": {"url": "state"}}
+def a_platform_with_logs(folder: pathlib.Path, server: str, **more: Any) -> Platform:
+    sections = {"logs": SECTION, "state": {"url": "state"}, **more}
     # Its pods are as old as the test.
     return ruled(a_cluster_platform(folder, server, sections=sections), "logs", covered=0.0)
 
@@ -154,3 +157,35 @@ def test_without_a_baseline_nothing_is_known_from_before(
     platform = a_platform_with_logs(tmp_path, cluster.url)
     wait_until(lambda: runs(platform, "v1.2.0"), "the release runs")
     assert {judged(one, platform).outcome("eu") for one in CHECKS} == {Outcome.INCONCLUSIVE}
+
+
+GROUP = "/unified-health/app"
+
+
+def test_where_a_log_group_keeps_the_lines_it_is_read(
+    tmp_path: pathlib.Path, cluster: ClusterServer
+) -> None:
+    cluster.tell(**NORMAL)
+    (tmp_path / "key").write_text(KEY_ID)
+    with aws_server(tmp_path) as aws:
+        keys = {"access_key_id": "file:key", "secret_access_key": "file:key"}
+        account = {"region": "eu-west-1", "endpoint_url": aws.url(), **keys}
+        kept = {
+            **SECTION,
+            "app": {**SECTION["app"], "log_group": GROUP},  # type: ignore[dict-item]  # of one kind
+            "aws_regions": {"eu": REGION},
+        }
+        platform = a_platform_with_logs(tmp_path, cluster.url, logs=kept, aws=account)
+        wait_until(lambda: runs(platform, "v1.2.0"), "the release runs")
+        check = functools.partial(judged, "XV-LOG-1", platform)
+        assert check().outcome("eu") is Outcome.INCONCLUSIVE  # there is no such group
+        look = Clusters(platform).look("eu").value
+        assert look is not None
+        line = json.dumps({"level": "info", "msg": "at work"})
+        aws.log(GROUP, {pod.name: [line] for pod in look.own_pods})
+        keep(platform)
+        assert check().outcome("eu") is Outcome.PASS
+        aws.log(GROUP, {"another": [json.dumps(ERROR)]})
+        assert check().outcome("eu") is Outcome.FAIL
+        with aws.bent(credentials_refused=True):
+            assert check().outcome("eu") is Outcome.ERROR

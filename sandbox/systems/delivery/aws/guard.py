@@ -18,7 +18,7 @@ from sandbox.systems.delivery.aws.state import ACCOUNT, REGION
 Application = Callable[[dict[str, Any], Any], Iterable[bytes]]
 
 _KEY = re.compile(r"Credential=([^/]+)/\d+/[^/]*/([a-z0-9-]+)/aws4_request")
-_JSON_SERVICES = {"ecr", "secretsmanager"}
+_JSON_SERVICES = {"ecr", "logs", "secretsmanager"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,10 +110,13 @@ def _nothing(_environ: dict[str, Any], _body: bytes) -> tuple[str, str]:
 
 
 def _of_json(environ: dict[str, Any], body: bytes) -> tuple[str, str]:
-    action = environ.get("HTTP_X_AMZ_TARGET", "").rpartition(".")[2]
+    service, _, action = environ.get("HTTP_X_AMZ_TARGET", "").rpartition(".")
     given = json.loads(body or b"{}")
     if "SecretId" in given:
         return action, f"arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:{given['SecretId']}"
+    if service.startswith("Logs"):
+        name = given.get("logGroupName", given.get("logGroupNamePrefix", ""))
+        return action, f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group:{name}"
     names = [given.get("repositoryName"), *given.get("repositoryNames", ())]
     name = next((name for name in names if name), "")
     return action, f"arn:aws:ecr:{REGION}:{ACCOUNT}:repository/{name}"
@@ -150,6 +153,7 @@ _READERS: Mapping[str, Callable[[dict[str, Any], bytes], tuple[str, str]]] = {
     "s3": _of_s3,
     "cloudfront": _of_cloudfront,
     "iam": _of_iam,
+    "logs": _of_json,
 }
 
 
