@@ -31,7 +31,7 @@ from gates.run.child import ChildPlan
 from settings.environment import Environment
 from settings.policy import Policy
 
-MOST_SECONDS = 180
+MOST_SECONDS = 400
 _OUTPUT = "output.log"
 
 

@@ -59,9 +59,10 @@ def healthy(tmp_path_factory: pytest.TempPathFactory) -> Healthy:
             first.send_signal(signal.SIGTERM)
             _send(signal.SIGCONT, checks)
             first.communicate(timeout=120)
-            said = [process.communicate(timeout=400) for process in (second, third)]
+            for process in (second, third):
+                process.communicate(timeout=400)
     ends = tuple(process.returncode for process in (first, second, third))
-    assert ends[-1] == 0, said
+    assert ends[-1] == 0, [gate.verdict(one)["reasons"] for one in gate.runs()]
     return Healthy(gate, ends, secrets)
 
 
