@@ -36,10 +36,12 @@ def facts(in_force: str = "code", but: str = "", **more: Any) -> Facts:
     return Facts(changed, known, **given)
 
 
+POLICY = load_policy()
+
+
 def chosen(given: Facts) -> Choice:
-    policy = load_policy()
-    assert policy.rollback is not None
-    return choose(given, policy.rollback, policy.deployment)
+    assert POLICY.rollback is not None
+    return choose(given, POLICY.rollback, POLICY.deployment)
 
 
 def said(choice: Choice) -> str:
