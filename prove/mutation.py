@@ -36,8 +36,15 @@ RULES = (
     "steps/kit/evidence.py",
     "steps/kit/failures.py",
     "steps/kit/settling.py",
+    "steps/logs/rules.py",
     "steps/monitoring/rules.py",
     "steps/network/rules.py",
+    "steps/replay/alerts.py",
+    "steps/replay/backtest.py",
+    "steps/replay/past.py",
+    "steps/rollback/*_rules.py",
+    "steps/stability/*rules.py",
+    "steps/watch/rules.py",
 )
 """What decides: the pure modules, and the pure rules of checks."""
 TESTS = (
@@ -51,9 +58,15 @@ TESTS = (
     "tests/steps/kit/test_evidence.py",
     "tests/steps/kit/test_failures.py",
     "tests/steps/kit/test_settling.py",
+    "tests/steps/logs",
     "tests/steps/monitoring",
     "tests/steps/network",
+    "tests/steps/replay",
+    "tests/steps/rollback/test_after.py",
+    "tests/steps/rollback/test_restore_rules.py",
     "tests/steps/service/test_health.py",
+    "tests/steps/stability",
+    "tests/steps/watch",
 )
 SIMULATIONS = "seldom_pass or at_most_one_run or hundred_thousand"
 """Tests that play a rule thousands of times: what they would notice first, others notice sooner."""
