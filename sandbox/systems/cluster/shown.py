@@ -213,9 +213,7 @@ def _status(pod: Pod, started: float, digest: str) -> Json:
     }
     return {
         **shape("status"),
-        "conditions": [
-            _condition(one, {"status": "True"}, started) for one in shape("conditions")
-        ],
+        "conditions": [_condition(one, {"status": "True"}, started) for one in shape("conditions")],
         "hostIP": host,
         "hostIPs": [{"ip": host}],
         "podIP": pod.ip,
