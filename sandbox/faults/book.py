@@ -8,6 +8,7 @@ import datetime as dt
 import fnmatch
 import functools
 import inspect
+import itertools
 import json
 from typing import TYPE_CHECKING, Any
 
@@ -71,6 +72,25 @@ async def refused(it: Breakage, patterns: Iterable[str]) -> None:
 async def pressed_again(it: Breakage, every_seconds: float, values: Mapping[str, Any]) -> None:
     """Press switches that act in the moment in which they are pressed, again and again."""
     it.again(lambda: it.platform.press_switches(**values), every_seconds)
+
+
+async def in_turn(
+    it: Breakage,
+    every_seconds: float,
+    values: Iterable[Mapping[str, Any]],
+    *,
+    round_and_round: bool = False,
+) -> None:
+    """Press one set of switches after another, each for some seconds; the last stays, or it begins anew."""
+    turns = itertools.cycle(values) if round_and_round else iter(values)
+
+    async def press() -> None:
+        now = next(turns, None)
+        if now is not None:
+            await it.switches(now)
+
+    await press()
+    it.again(press, every_seconds)
 
 
 async def traffic_capped(it: Breakage, requests_per_second: float) -> None:
@@ -142,7 +162,7 @@ async def baseline_hidden(it: Breakage) -> None:
 
 
 _GENERAL: tuple[Kind, ...] = (
-    *(switches, stopped, restarted, links, refused, pressed_again),
+    *(switches, stopped, restarted, links, refused, pressed_again, in_turn),
     *(traffic_capped, traffic_ends, users_capped, bent),
     *(window_closes, contacts, complaints, history_forged, baseline_hidden),
 )

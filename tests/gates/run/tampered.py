@@ -13,12 +13,37 @@ from typing import Any
 from environments.store import digest_of
 from gates.decide.outcome import Outcome
 from gates.run import bundle
+from gates.run.audit import Against, audited
 from gates.run.bundle import ABOUT, NAME
-from tests.gates.run.sealed import Clinic
+from tests.gates.run.sealed import NOW, Clinic
 
 FAILED = {"IV-HEALTH-1": [(Outcome.FAIL,)]}
 """What a run found that is ROLLBACK."""
+HOLD = 20
 Change = Callable[[Any], object]
+
+
+def flip_unnoticed(
+    at: Clinic, known: Against, run: pathlib.Path, path: pathlib.Path, position: int, bit: int
+) -> str | None:
+    """Change one bit of a stored file for a moment; None where `gate verify` names that file.
+
+    What the state says is read anew only where it is what changes.
+    """
+    whole = path.read_bytes()
+    changed = bytearray(whole)
+    changed[position] ^= 1 << bit
+    path.write_bytes(changed)
+    try:
+        against = Against(at.loaded, NOW) if path.parent == at.chain() else known
+        found = audited(run, lambda _: against)
+    finally:
+        path.write_bytes(whole)
+    name = path.relative_to(run).as_posix() if run in path.parents else path.name
+    said = " ".join(f"{one.file} {one.sentence}" for one in found.findings)
+    if found.exit_code == HOLD and name in said:
+        return None
+    return f"bit {bit} of byte {position} of {name}: code {found.exit_code}, {said}"
 
 
 @contextlib.contextmanager
