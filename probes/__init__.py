@@ -71,6 +71,7 @@ _PARTS = {
     "alerting": "prometheus.alerting",
     "axe": "browser.axe",
     "backup": "postgres.backup",
+    "cloudwatch": "aws.logs",
     "dumped": "postgres.dumped",
     "github": "forge.github",
     "gitlab": "forge.gitlab",
@@ -96,7 +97,6 @@ if typing.TYPE_CHECKING:
         aws,
         browser,
         calendar,
-        cloudwatch,
         contract,
         dns,
         documents,
@@ -117,6 +117,7 @@ if typing.TYPE_CHECKING:
         statuspage,
         tls,
     )
+    from probes.aws import logs as cloudwatch
     from probes.browser import axe, keyboard, looks, vitals
     from probes.forge import github, gitlab, jira, zendesk
     from probes.kubernetes import logs as pod_logs

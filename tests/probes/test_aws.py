@@ -12,8 +12,9 @@ import pytest
 from botocore.exceptions import ClientError
 from pydantic import SecretStr
 
-from probes import aws, cloudwatch
+from probes import aws
 from probes.aws import AwsTarget
+from probes.aws import logs as cloudwatch
 from probes.kubernetes import LogRules
 from probes.log_lines import Format
 from probes.observation import Deadline, Observation
