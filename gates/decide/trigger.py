@@ -61,6 +61,8 @@ class State:
     """The first evaluation of those at which the condition held or may have held."""
     undecided_since: float | None = None
     """The beginning of the first time in which it could have fired unseen; None: there is none."""
+    held_seconds: float = 0.0
+    """How long the condition held in all."""
 
 
 def step(clock: Clock, state: State, seen: Observation) -> tuple[State, tuple[Event, ...]]:
@@ -94,13 +96,16 @@ def _held(clock: Clock, state: State, at: float) -> State:
     fired_at = state.fired_at
     if fired_at is None and at - since >= clock.for_seconds:
         fired_at = at
-    known = dataclasses.replace(state, pending_since=since, fired_at=fired_at, gone_since=None)
+    held = state.held_seconds + (0.0 if state.at is None else at - state.at)
+    known = dataclasses.replace(
+        state, pending_since=since, fired_at=fired_at, gone_since=None, held_seconds=held
+    )
     known = _possibly(clock, known, at)
     return dataclasses.replace(known, unanswered_since=None)
 
 
 def _did_not_hold(clock: Clock, state: State, at: float) -> State:
-    kept = State(at=at, undecided_since=state.undecided_since)
+    kept = State(at=at, undecided_since=state.undecided_since, held_seconds=state.held_seconds)
     if state.fired_at is None:
         return kept
     gone = at if state.gone_since is None else state.gone_since

@@ -55,8 +55,8 @@ class Ended:
 def judge(watched: Watched, ended: Ended) -> Judgement:
     """FAIL where it fired; PASS where it could not have fired in all the time that was wanted.
 
-    Everything in between is INCONCLUSIVE: a gap in which it could have fired, a condition that still holds,
-    a watch that ended early.
+    Everything in between is INCONCLUSIVE: a gap in which it could have fired, a condition that still holds
+    or that held as long in all as asks for a rollback at once, a watch that ended early.
     """
     good, found, clears = _came_to(watched, ended)
     return expect(
@@ -153,6 +153,10 @@ def _unseen(watched: Watched) -> tuple[str, str] | None:
     if state.unanswered_since is not None:
         since = _clock_time(state.unanswered_since)
         return f" is not known since {since} UTC: {why}", "a watch that ends with an answer"
+    if 0 < watched.clock.for_seconds <= state.held_seconds and not watched.twice:
+        held, lasts = age(state.held_seconds), age(watched.clock.for_seconds)
+        found = f": bad for {held} in all, again and again and never for {lasts} at once"
+        return found, "a watch in which it is not bad again and again"
     return None
 
 

@@ -91,6 +91,8 @@ def test_a_view_reads_what_a_track_says_of_itself() -> None:
         "healthy all the time": (Scripted(".........."), ENDED),
         "bad for long enough": (Scripted("....xxxx"), ENDED),
         "bad, and not for long enough when it ended": (Scripted("........xx"), ENDED),
+        "bad again and again, never for long enough": (Scripted(".x.x..x..."), ENDED),
+        "bad twice, for less than long enough in all": (Scripted(".x.x......"), ENDED),
         "a gap that stays": (Scripted("....???..."), ENDED),
         "a gap that was closed by asking again": (
             Scripted("....???...", later=".........."),
