@@ -86,6 +86,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     stack = config.stash.get(_CLOSE, None)
     if stack is not None:
         stack.close()
+        gc.freeze()  # nothing is looked for in what ends with the process
 
 
 @pytest.fixture

@@ -94,7 +94,7 @@ def _held(clock: Clock, state: State, at: float) -> State:
     if since is None or _gap(state, at) > clock.gap_seconds:
         since = at
     fired_at = state.fired_at
-    if fired_at is None and at - since >= clock.for_seconds:
+    if fired_at is None and _lasted(since, at) >= clock.for_seconds:
         fired_at = at
     held = state.held_seconds + (0.0 if state.at is None else at - state.at)
     known = dataclasses.replace(
@@ -126,8 +126,16 @@ def _possibly(clock: Clock, state: State, at: float) -> State:
     """Return the state of an evaluation at which the condition holds or may hold: could it have fired?"""
     since = at if state.possible_since is None else state.possible_since
     known = dataclasses.replace(state, at=at, possible_since=since)
-    unseen = state.fired_at is None and at - since >= clock.for_seconds
+    unseen = state.fired_at is None and _lasted(since, at) >= clock.for_seconds
     return _undecided(known, since) if unseen else known
+
+
+def _lasted(since: float, at: float) -> float:
+    """Return the seconds between two evaluations, to the millisecond as Prometheus counts.
+
+    Else a sum of fractions would fall short of `for` now and then, and fire an evaluation late.
+    """
+    return round(at - since, 3)
 
 
 def _undecided(state: State, since: float) -> State:

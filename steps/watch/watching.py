@@ -125,10 +125,14 @@ class Track:
         state = self.state
         return state.at is None or not (state.pending_since is state.unanswered_since is None)
 
-    @property
-    def since(self) -> dict[str, float | None]:
-        """Return since when it is pending and when it fired, as its evaluations say."""
-        return {"pending_since": self.state.pending_since, "fired_at": self.state.fired_at}
+    def since(self, at: float) -> dict[str, float | None]:
+        """Return since when it is pending and, where that was not later than an evaluation, when it fired."""
+        fired_at = self.state.fired_at
+        fired = fired_at is not None and fired_at <= at
+        return {
+            "pending_since": self.state.pending_since,
+            "fired_at": fired_at if fired else None,
+        }
 
     def _with(self, seen: Iterable[Seen]) -> tuple[Seen, ...]:
         known = {one.at: one for one in self._open} | {one.at: one for one in seen}
@@ -289,7 +293,7 @@ class Watch:
         """Write each evaluation down before the next is made."""
         check, region, subject = track.key
         for one in seen:
-            known = {**dataclasses.asdict(one), **track.since}
+            known = {**dataclasses.asdict(one), **track.since(one.at)}
             self._run.events.write(EVALUATED, check=check, region=region, subject=subject, **known)
 
     def judge(self, asked: Asked) -> None:

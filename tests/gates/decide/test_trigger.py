@@ -63,6 +63,14 @@ def test_what_a_condition_over_time_comes_to(
     assert (fired, last.undecided_since is not None) == (fires, undecided)
 
 
+def test_a_time_is_counted_in_milliseconds_as_prometheus_does() -> None:
+    """A sum of fractions falls short of 300 ms by some nanoseconds."""
+    times = [1_796_106_139.549 + number * 0.1 for number in range(2, 6)]
+    assert times[3] - times[0] < 0.3
+    state = fold(Clock(0.3, 1), State(), [Observation(at, holds=True) for at in times])
+    assert state.fired_at == times[3]
+
+
 def test_it_says_what_changed() -> None:
     clock = Clock(for_seconds=EVERY, gap_seconds=2 * EVERY, keep_firing_seconds=2 * EVERY)
     changed = [list(events) for _, events in walked(clock, observed("xxx.x...??x"))]
