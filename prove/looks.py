@@ -50,7 +50,7 @@ class Traffic:
         bad = chance.binomial(events, self.limits * self.limit.budget)
         look_back, lasts = self.objective.look_back, self.limit.sustained
         whole, wrong = (_windows(one, int(look_back / every)) for one in (events, bad))
-        long = [_windows(one, int(max(look_back, lasts) / every)) for one in (events, bad)]
+        long = [_windows(one, int(lasts / every)) for one in (events, bad)]
 
         def proves(at: float) -> bool:
             total, part = (float(one[int(at)]) for one in long)

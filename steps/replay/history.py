@@ -41,7 +41,7 @@ class _Question:
     rollback: RollbackLimit | None = None
     least_events: int = 1
     whole: tuple[str, str] = ("", "")
-    """The share of bad events in as long as a proof takes, and how many events there were."""
+    """The share of bad events in as long as it must last, and how many events there were."""
 
 
 def told(platform: Platform, pasts: Sequence[Past]) -> Iterator[Told]:
@@ -122,8 +122,9 @@ def _question(platform: Platform, region: str, trigger: Trigger) -> _Question | 
         raise NotDescribedError(f"{trigger.objective} has no rollback limit; add it to the policy")
     limit = objective.rollback
     share = alerts.Share.ask(platform, region, objective, limit, apart=False)
-    lasts, longest = share.times.sustained, max(share.times.sustained, share.times.look_back)
-    whole = share.query(longest), share.events(longest)
+    lasts = share.times.sustained
+    proof_seconds = max(lasts, FLOOR_SCRAPES * share.scrape_seconds)
+    whole = share.query(proof_seconds), share.events(proof_seconds)
     least = trigger.least_events
     return _Question(share.query(), limit.budget, lasts, limit, least, whole)
 

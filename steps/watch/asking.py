@@ -19,7 +19,7 @@ from steps.kit.expect import need
 from steps.kit.platform import CONFIRM_FLOOR_SECONDS, Platform
 from steps.objectives import promql
 from steps.objectives.counting import FLOOR_SCRAPES, Counting, Reading, Times, own_paths
-from steps.objectives.instrument import Fit, Inspector, UnfitError
+from steps.objectives.instrument import Fit, Inspector, UnfitError, unfit
 from steps.objectives.objectives import SWITCH_SCRAPES
 
 FARTHEST_SECONDS = 900.0
@@ -101,6 +101,8 @@ class OverLimit:
         metric = need(settings.metrics.get(objective.metric), f"metrics.{objective.metric}")
         labels = platform.labels(region, metric.labels)
         self._counting = Counting(self._inspector, objective, metric, labels, own_paths(settings))
+        self._last: tuple[float, float, Fit, Reading] | None = None
+        """The evaluation that was made last, of how many seconds, and what was read at it."""
 
     def ready_in_seconds(self) -> float:
         """Return after how long there are enough scrapes of the release; 0 where that is not known."""
@@ -124,26 +126,31 @@ class OverLimit:
         return (*earlier, *self.ask(times[-1:], now))
 
     def proves(self, since: float, until: float, now: float) -> bool:
-        """Return whether the events between, or of a whole look-back, disprove the limit at 95 %."""
+        """Return whether the events of the time that it lasted disprove the limit at 95 %."""
+        ago, limit = now - until, self._rollback
+        lasted = max(until - since, self.for_seconds, self._shortest)
         try:
-            fit, ago = self._inspector.inspect(), now - until
-            seconds = min(max(until - since, self._times.look_back), self._age(fit) - ago)
-            reading = self._counting.read(fit, seconds + ago)
+            fit, reading = self._read(now, lasted + ago)
             end = fit.server_time - dt.timedelta(seconds=ago)
-            whole = reading.counts(self._rollback, seconds, end)
+            counts = reading.counts(limit, min(lasted, self._age(fit) - ago), end)
         except UnfitError:
             return False
-        limit = self._rollback
-        return proof(whole, limit.budget, limit.assumed_burst).low > limit.budget
+        return proof(counts, limit.budget, limit.assumed_burst).low > limit.budget
 
     def _counted(self, times: Sequence[float], now: float) -> tuple[Seen, ...]:
-        fit = self._inspector.inspect()
-        known = self._age(fit)
-        if known < self._shortest:
-            return tuple(Seen(at, _TOO_EARLY) for at in times)
         reach = self._times.look_back + min(now - times[0], FARTHEST_SECONDS)
-        reading = self._counting.read(fit, min(reach, known))
+        fit, reading = self._read(now, reach)
         return tuple(self._seen(fit, reading, at, now - at) for at in times)
+
+    def _read(self, now: float, seconds: float) -> tuple[Fit, Reading]:
+        """Read what is known of the last seconds; what was read at this evaluation serves its proof too."""
+        if self._last is None or self._last[0] != now or self._last[1] < seconds:
+            fit = self._inspector.inspect()
+            known = self._age(fit)
+            if known < self._shortest:
+                raise unfit(_TOO_EARLY)
+            self._last = (now, seconds, fit, self._counting.read(fit, min(seconds, known)))
+        return self._last[2:]
 
     def _seen(self, fit: Fit, reading: Reading, at: float, ago: float) -> Seen:
         look_back = min(self._times.look_back, self._age(fit) - ago)
