@@ -24,16 +24,20 @@ def missing(
     switched_at: str | None,
     regions: Sequence[str],
     decisions: Iterable[Overridden],
+    day_seconds: float = 86_400.0,
 ) -> Iterator[str]:
     """Yield, in sentences, what before a day of the rollout is not GO in a region; nothing when all is.
 
     `records` are those of the release's runs, oldest first: of each window and day the last one counts in
-    each region, if it began after the traffic switch. A HOLD that people decided to go on from counts as GO.
+    each region, if it began after the traffic switch; of the first day's window, once that day was over
+    (`day_seconds`, in the environment's scale). A HOLD that people decided to go on from counts as GO.
     """
     if switched_at is None:
         yield "since when the release carries traffic is not known; say --switched-at"
         return
     proceed = {one.run for one in decisions if one.decision is Kind.PROCEED}
+    switched = dt.datetime.fromisoformat(switched_at)
+    over = switched + dt.timedelta(seconds=day_seconds)
     last: dict[tuple[str, str, str], Record] = {}
     for one in records:
         if not one.get("only"):
@@ -44,7 +48,9 @@ def missing(
             # Who asked a longer window asked the shorter one, too.
             longer = _WINDOWS[_WINDOWS.index(asked) :] if asked in _WINDOWS else (asked,)
             found = [last[key] for one in longer if (key := (gate, one, region)) in last]
-            why = _not_good(found[0], region, switched_at, proceed) if found else "was never asked"
+            why = _not_good(found[0], region, switched, proceed) if found else "was never asked"
+            if not why and asked == _WINDOWS[-1] and _began(found[0]) < over:
+                why = f"was asked before its day was over (run {found[0]['run']})"
             if why:
                 yield f"{command} {why} in {region}; day {day} builds on it"
 
@@ -58,8 +64,12 @@ def _before(day: int) -> Iterator[tuple[str, str, str]]:
             yield Rollout.name, str(one), f"rollout --day {one}"
 
 
-def _not_good(found: Record, region: str, switched_at: str, proceed: set[str]) -> str:
-    if dt.datetime.fromisoformat(found["started_at"]) < dt.datetime.fromisoformat(switched_at):
+def _began(found: Record) -> dt.datetime:
+    return dt.datetime.fromisoformat(found["started_at"])
+
+
+def _not_good(found: Record, region: str, switched: dt.datetime, proceed: set[str]) -> str:
+    if _began(found) < switched:
         return f"was asked before the traffic switch (run {found['run']})"
     said = found["regions"][region]
     went_on = said == Decision.HOLD and found["run"] in proceed

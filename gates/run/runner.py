@@ -492,9 +492,12 @@ def _rollout_lacks(
     if not isinstance(gate, Rollout):
         return
     since, everywhere = verdict.traffic_switched_at, tuple(loaded.settings.regions)
+    day_seconds = 86_400 / loaded.settings.time_scale
     try:
         records = chain_of(loaded, verdict.release or "").records()
-        yield from rollout.missing(gate.number, records, since, everywhere, decisions.values())
+        yield from rollout.missing(
+            gate.number, records, since, everywhere, decisions.values(), day_seconds
+        )
     except StoreError as exc:
         yield f"what the rollout builds on can't be read: {exc}"
 

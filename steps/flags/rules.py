@@ -59,18 +59,19 @@ def percentage_readable(key: str, value: Value) -> Judgement:
 
 
 def strangers(found: frozenset[str], known: frozenset[str]) -> tuple[str, ...]:
-    """Return the keys that is not described, in order."""
+    """Return the keys that are not described, in order."""
     return tuple(sorted(found - known))
 
 
 def no_strangers(pattern: str, shown: tuple[str, ...]) -> Judgement:
-    """PASS when no key is there that is not described; the keys are given as they may be shown."""
-    subject = f"keys {pattern} that is not described"
+    """PASS when every key is described; those that are not are given as they may be shown."""
+    subject = f"keys {pattern}"
     listed = ", ".join(shown[:10]) + (" …" if len(shown) > 10 else "")  # noqa: PLR2004 - a sentence stays readable
     return expect(
         not shown,
         subject,
-        f"{len(shown)} {subject}: {listed}. Describe the flag in the environment, or remove it"
+        f"{len(shown)} of the {subject} are not described: {listed}. Describe the flag in the environment, "
+        "or remove it"
         if shown
         else f"every key {pattern} is described",
         "every flag described in the environment file",

@@ -22,7 +22,7 @@ def record(
     """Return what the state has of a run: of a window such as 1h, or of a day such as 2."""
     day = asked.isdigit()
     question = {"gate": "rollout" if day else "post-deploy", "at": asked if day else None}
-    known = {"run": run, "state": "complete", "started_at": "2026-12-06T01:00:00+00:00"}
+    known = {"run": run, "state": "complete", "started_at": "2026-12-06T22:45:00+00:00"}
     return {**question, "window": None if day else asked, "regions": regions or GO, **known, **more}
 
 
@@ -60,6 +60,9 @@ def test_a_day_may_come_once_all_before_it_is_go() -> None:
     "rolled back": (1, (record("24h", regions=BAD),), {"decided": "R"}, "was ROLLBACK"),
     "before the switch": (
         1, (record("24h", started_at="2026-12-05T22:00:00+00:00"),), {}, "was asked before the"),
+    "of a day that was not over": (
+        2, (record("24h", started_at="2026-12-06T22:44:59+00:00"), record("1")), {},
+        "post-deploy --window 24h was asked before its day was over (run R) in eu"),
     "interrupted": (1, (record("24h", state="interrupted"),), {}, "was GO, interrupted"),
     "of some checks alone": (1, (record("24h", only=["XV-APP-1"]),), {}, "was never asked in eu"),
     "another run was decided": (1, (record("24h", regions=HELD),), {"decided": "Q"}, "was HOLD"),
