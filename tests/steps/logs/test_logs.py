@@ -77,6 +77,9 @@ def ask(tmp_path: pathlib.Path, cluster: ClusterServer) -> Ask:
         bent: Mapping[str, Any] | None = None, *, server: str = cluster.url
     ) -> dict[str, str]:
         sound = a_platform_with_logs(tmp_path, cluster.url)
+        # The version before begins now, too: at first its pods are an hour old.
+        cluster.tell(**NORMAL)
+        wait_until(lambda: runs(sound, "v1.2.0"), "the release runs")
         cluster.tell(**LIVE)
         cluster.bend(logged_app={KNOWN: 40})
         wait_until(lambda: runs(sound, "v1.1.0"), "the version before runs")
