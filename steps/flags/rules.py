@@ -65,13 +65,13 @@ def strangers(found: frozenset[str], known: frozenset[str]) -> tuple[str, ...]:
 
 def no_strangers(pattern: str, shown: tuple[str, ...]) -> Judgement:
     """PASS when every key is described; those that are not are given as they may be shown."""
-    subject = f"keys {pattern}"
+    subject, are = f"keys {pattern}", "is" if len(shown) == 1 else "are"
     listed = ", ".join(shown[:10]) + (" …" if len(shown) > 10 else "")  # noqa: PLR2004 - a sentence stays readable
     return expect(
         not shown,
         subject,
-        f"{len(shown)} of the {subject} are not described: {listed}. Describe the flag in the environment, "
-        "or remove it"
+        f"{len(shown)} of the {subject} {are} not described: {listed}. Describe the flag in the "
+        "environment, or remove it"
         if shown
         else f"every key {pattern} is described",
         "every flag described in the environment file",
