@@ -23,7 +23,7 @@ from settings.load import Load
 from settings.monitoring import FileSystems, Logs, Monitoring, Security, Stability
 from settings.network import Certificates, Dns
 from settings.notify import Notify
-from settings.objectives import Metric, Prometheus, Traffic
+from settings.objectives import Canary, Metric, Prometheus, Traffic
 from settings.people import Calendar, Deployment, People, StatusPage, SupportDesk
 from settings.releases import Releases
 from settings.rollback import Rollback
@@ -170,6 +170,8 @@ class Environment(Section):
     """Without it no log is reviewed after the deployment."""
     people: People | None = None
     """Without it the checks of rota, channels and contacts do not apply."""
+    canary: Canary | None = None
+    """Without it versions that serve at once are not compared; what a comparison says is advice."""
     status_page: StatusPage | None = None
     """Without it nobody looks whether users are told of a rollback."""
     support: SupportDesk | None = None

@@ -112,6 +112,14 @@ class Prometheus(Section):
     """The gate's clock and Prometheus's may differ by so much."""
 
 
+class Canary(Section):
+    """Which objectives a watch compares with the previous version's, while both versions serve."""
+
+    objectives: Annotated[tuple[CheckId, ...], Field(min_length=1)] = ("IV-PERF-3",)
+    """By their checks. Their metrics need {release} in their labels, and release.yaml names the
+    previous version."""
+
+
 class Limit(Section):
     """Bad events / all events must stay below `budget`."""
 

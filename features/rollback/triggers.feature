@@ -36,3 +36,8 @@ Feature: When to roll back
   Scenario: The performance targets are met when the watch ends
     When the platform is watched
     Then each objective of the first hour meets its target then
+
+  @CANARY-1
+  Scenario: The release is not worse than the previous version, while both serve
+    When the platform is watched
+    Then no compared objective is proved to be worse than the previous version's

@@ -13,9 +13,10 @@ from gates.decide.counting.samples import NotCountableError, Patience, Samples, 
 from gates.decide.counting.statistics import Counts
 from settings.environment import Environment
 from settings.objectives import Limit, Metric, Objective
+from steps.kit.expect import need
 from steps.kit.platform import Platform
 from steps.objectives import promql
-from steps.objectives.instrument import Fit, Inspector, unfit
+from steps.objectives.instrument import Fit, Inspector, Keep, unfit
 
 LOOK_BACK_FLOOR_SECONDS = 20.0
 FLOOR_SCRAPES = 5
@@ -103,6 +104,22 @@ class Counting:
     labels: Mapping[str, str]
     own_paths: frozenset[str]
     """Where scrapes and health checks go: they are no traffic."""
+
+    @classmethod
+    def of_objective(
+        cls, platform: Platform, region: str, objective: Objective, keep: Keep
+    ) -> Counting:
+        """Return what counts an objective's events of the release that has to serve.
+
+        Raises NotDescribedError for a metric that the environment lacks.
+        """
+        settings = platform.environment.settings
+        metric = need(settings.metrics.get(objective.metric), f"metrics.{objective.metric}")
+        labels, inspector = (
+            platform.labels(region, metric.labels),
+            Inspector(platform, region, keep),
+        )
+        return cls(inspector, objective, metric, labels, own_paths(settings))
 
     def read(self, fit: Fit, seconds: float) -> Reading:
         """Read the samples of the last seconds and count what the metric's series grew by."""

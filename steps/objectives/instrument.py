@@ -25,6 +25,12 @@ REPAIRED = "fixed for monotonicity"
 A = TypeVar(
     "A", "probes.prometheus.Vector", "probes.prometheus.SampleSet", "probes.prometheus.Matrix"
 )
+Keep = Callable[[Observation[Any]], None]
+"""What takes each observation, for the evidence."""
+
+
+def forget(_: Observation[Any]) -> None:
+    """Keep nothing of an observation."""
 
 
 class UnfitError(Exception):
@@ -47,9 +53,7 @@ class Fit:
 class Inspector:
     """Inspects the Prometheus of a region before anything is read from it."""
 
-    def __init__(
-        self, platform: Platform, region: str, keep: Callable[[Observation[Any]], None]
-    ) -> None:
+    def __init__(self, platform: Platform, region: str, keep: Keep) -> None:
         self.platform = platform
         self.region = region
         self.section = need(platform.environment.settings.prometheus, "the section prometheus")

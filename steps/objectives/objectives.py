@@ -33,7 +33,7 @@ from probes.observation import Observation, pause, utc_now
 from settings.objectives import Objective, RollbackLimit
 from steps.kit.asked import Asked
 from steps.kit.baseline import Baseline, NoBaselineError, command, load_baseline
-from steps.kit.expect import expect, need, nothing_to_judge, unable
+from steps.kit.expect import expect, nothing_to_judge, unable
 from steps.kit.leases import TrafficLease
 from steps.kit.platform import NotDescribedError, Platform
 from steps.kit.run import Run
@@ -44,7 +44,6 @@ from steps.objectives.counting import (
     Counting,
     Reading,
     Times,
-    own_paths,
 )
 from steps.objectives.instrument import Fit, Inspector, UnfitError, unfit
 from steps.objectives.promql import free_shares
@@ -136,18 +135,17 @@ class _Watch:
     """One objective in one region, measured until it is decided or its time is up."""
 
     def __init__(self, here: Asked, waiting: Waiting, objective: Objective) -> None:
-        platform, settings = here.platform, here.platform.environment.settings
         self._here = here
         self._waiting = waiting
         self._objective = objective
         self._last: list[Observation[Any]] = []
-        self._inspector = Inspector(platform, here.region, self._last.append)
-        self._times = Times.of(objective, platform, self._inspector.scrape_seconds)
+        self._counting = Counting.of_objective(
+            here.platform, here.region, objective, self._last.append
+        )
+        self._inspector = self._counting.inspector
+        self._times = Times.of(objective, here.platform, self._inspector.scrape_seconds)
         self._looks = Looks(self._times.look_back)
         self._seen = NONE_SEEN
-        metric = need(settings.metrics.get(objective.metric), f"metrics.{objective.metric}")
-        labels = platform.labels(here.region, metric.labels)
-        self._counting = Counting(self._inspector, objective, metric, labels, own_paths(settings))
 
     def decide(self) -> list[Judgement]:
         """Measure again with every scrape until decided; only the last measurement is evidence."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import datetime as dt
 from collections.abc import Iterator, Sequence
-from typing import Any, Protocol
+from typing import Protocol
 
 import probes
 from gates.decide.counting.statistics import Counts, proof
@@ -18,8 +18,8 @@ from steps.kit.availability import absence, usable, witness
 from steps.kit.expect import need
 from steps.kit.platform import CONFIRM_FLOOR_SECONDS, Platform
 from steps.objectives import promql
-from steps.objectives.counting import FLOOR_SCRAPES, Counting, Reading, Times, own_paths
-from steps.objectives.instrument import Fit, Inspector, UnfitError, unfit
+from steps.objectives.counting import FLOOR_SCRAPES, Counting, Reading, Times
+from steps.objectives.instrument import Fit, UnfitError, forget, unfit
 from steps.objectives.objectives import SWITCH_SCRAPES
 
 FARTHEST_SECONDS = 900.0
@@ -88,19 +88,16 @@ class OverLimit:
 
     def __init__(self, platform: Platform, region: str, trigger: Trigger) -> None:
         title = self.subject = trigger.title
-        settings = platform.environment.settings
         objective = platform.policy.objective(need(trigger.objective, "an objective"))
         self._least_events = trigger.least_events
         self._rollback: RollbackLimit = need(objective.rollback, f"a rollback limit for {title}")
         self.limit: float | None = self._rollback.budget
         self._switched_at = platform.switched_at
-        self._inspector = Inspector(platform, region, _forget)
+        self._counting = Counting.of_objective(platform, region, objective, forget)
+        self._inspector = self._counting.inspector
         self._times = Times.of(objective, platform, self._inspector.scrape_seconds)
         self._shortest = FLOOR_SCRAPES * self._inspector.scrape_seconds
         self.for_seconds = self._times.sustained
-        metric = need(settings.metrics.get(objective.metric), f"metrics.{objective.metric}")
-        labels = platform.labels(region, metric.labels)
-        self._counting = Counting(self._inspector, objective, metric, labels, own_paths(settings))
         self._last: tuple[float, float, Fit, Reading] | None = None
         """The evaluation that was made last, of how many seconds, and what was read at it."""
 
@@ -249,7 +246,3 @@ def lost(at: float, words: str) -> Seen:
 
 def _share(counts: Counts) -> str:
     return f"{counts.bad / counts.total:.2%} of {counts.total:,.0f}"
-
-
-def _forget(_: Observed[Any]) -> None:
-    """Keep nothing of a single evaluation: its line in the events says what it came to."""

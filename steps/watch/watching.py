@@ -26,6 +26,7 @@ from steps.kit.sentence import then, when
 from steps.objectives import objectives
 from steps.watch import rules
 from steps.watch.asking import Condition, Seen, conditions
+from steps.watch.comparison import comparisons
 from steps.watch.confounders import Confounders
 from steps.watch.standing import Words, standing
 
@@ -172,6 +173,8 @@ class Watch:
         self._gap = platform.scaled(policy.gap, LEAST_GAP * self._every)
         self._lacking: dict[str, NotDescribedError] = {}
         self._tracks: dict[Key, Track] = {}
+        self.comparisons = comparisons(platform)
+        """By region."""
         self._words = Words(platform)
         for trigger in policy.watched:
             self._add(trigger)
@@ -255,6 +258,7 @@ class Watch:
         pause(began + due * every - time.time())
         self._run.lease.renew()
         looks, last = [], due * every >= self._wanted
+        compared = [pool.submit(one.look) for own in self.comparisons.values() for one in own]
         for key, track in self._tracks.items():
             if track.condition.every_seconds:
                 self._read(key, due, last=last)
@@ -269,6 +273,8 @@ class Watch:
         if last:
             for key, reading in self._reading.items():
                 self._note(self._tracks[key], reading.result())
+        for comparison in compared:
+            comparison.result()
         self._done = due
         self._confounders.look(last=last)
         fired = [key[0] for key, track in self._tracks.items() if track.state.fired_at is not None]
@@ -324,6 +330,12 @@ def watch_the_platform(run: Run) -> Watch:
 @then("what this trigger watches never lasts long enough to ask for a rollback")
 def never_asks_for_a_rollback(watch: Watch, asked: Asked) -> None:
     watch.judge(asked)
+
+
+@then("no compared objective is proved to be worse than the previous version's")
+def no_worse_than_before(watch: Watch, asked: Asked) -> None:
+    for region in asked.regions:
+        asked.check.judge(region, *(one.judged() for one in watch.comparisons[region]))
 
 
 @then("each objective of the first hour meets its target then")
