@@ -176,16 +176,6 @@ class RedisFacts(Shown):
         return 0 < self.max_memory_bytes <= self.used_memory_bytes and not self.evicts
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class KeyCount(Shown):
-    """How many different keys match a pattern."""
-
-    KEPT = ("count", "batches")  # never a key
-
-    count: int
-    batches: int
-
-
 V = TypeVar("V", bound=Facts)
 Client: TypeAlias = "redis.Redis"
 
@@ -219,21 +209,6 @@ def ping(target: RedisTarget, *, deadline: Deadline) -> Observation[RedisFacts]:
             save_failed=persistence.get("rdb_last_bgsave_status", "ok") != "ok",
             primary_is_linked=replication.get("master_link_status", "up") == "up",
         )
-
-    return observe(target, deadline, ask)
-
-
-def count_keys(target: RedisTarget, pattern: str, *, deadline: Deadline) -> Observation[KeyCount]:
-    """Count the keys that match, by SCAN in batches of about 500; an unfinished scan is a failure."""
-
-    def ask(client: Client) -> KeyCount:
-        # A scan may bring a key twice. Its hash tells it apart as well as its name, in less memory.
-        found: set[int] = set()
-        batches = 0
-        for keys in scan(client, pattern):
-            found.update(map(hash, keys))
-            batches += 1
-        return KeyCount(len(found), batches)
 
     return observe(target, deadline, ask)
 

@@ -311,9 +311,3 @@ def command(platform: Platform, item: str) -> str:
     rule = platform.policy.statements.items[item]
     as_role = f" --as {rule.roles[0]}"
     return f"{GATE} attest {item} --env {environment} --release {platform.release.tag}{as_role}"
-
-
-def valid_statement(platform: Platform, item: str) -> Count:
-    """Return whether an item is signed as the policy asks; raises as `asking`."""
-    found = asking(platform.environment, platform.policy, platform.release, platform.phase)
-    return found.count(item)

@@ -75,7 +75,7 @@ PROBES: dict[str, tuple[Any, ...]] = {
     "postgres privileges": (postgres.privileges,),
     "postgres server_state": (postgres.server_state,),
     "redis ping": (redis_probe.ping,),
-    "redis count_keys": (redis_probe.count_keys, f"{_SECRET}*"),
+    "redis key_names": (probes.redis_keys.key_names, f"{_SECRET}*"),
     "redis excess_rights": (probes.redis_rights.excess_rights,),
     "prometheus instant": (probes.prometheus.instant, "up"),
     "prometheus instrument": (probes.prometheus.instrument,),
