@@ -66,6 +66,7 @@ TESTS = (
     "tests/steps/rollback/test_restore_rules.py",
     "tests/steps/service/test_health.py",
     "tests/steps/stability",
+    "tests/steps/statements",
     "tests/steps/watch",
 )
 SIMULATIONS = "seldom_pass or at_most_one_run or hundred_thousand"
@@ -74,7 +75,7 @@ KILLED = {"killed", "timeout", "segfault", "caught by type check"}
 CONFTEST = """
 import pathlib
 
-from tests.golden import said
+from tests.golden import judgements_said, said
 from tests.probes.cluster_server import cluster, cluster_of_module
 
 pytest_plugins = [

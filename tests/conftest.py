@@ -16,7 +16,7 @@ from reports import verdict
 from sandbox.core import browser as sandbox_browser
 from sandbox.core.state import StateDirectory
 from tests.environments.files import SECRETS
-from tests.golden import said  # noqa: F401 - a fixture
+from tests.golden import judgements_said, said  # noqa: F401 - fixtures
 from tests.probes.cluster_server import cluster, cluster_of_module  # noqa: F401 - fixtures
 from tests.sandbox.platforms import Sandbox
 

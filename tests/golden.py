@@ -9,7 +9,7 @@ import functools
 import json
 import os
 import pathlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import pytest
@@ -26,6 +26,31 @@ Said = Callable[..., None]
 def said(request: pytest.FixtureRequest) -> Said:
     """Return what compares that which a case says with what is kept of it beside its file."""
     return functools.partial(compare, request)
+
+
+@pytest.fixture
+def judgements_said(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[None]:
+    """Compare every judgement that a test makes with what is kept of it: for rules that read no clock.
+
+    What hypothesis draws, what a platform of the test says, and what it compares itself, is not kept.
+    """
+    if hasattr(request.function, "hypothesis") or {"said", "tmp_path"} & {*request.fixturenames}:
+        yield
+        return
+    made: list[Judgement] = []
+    finish = Judgement.__post_init__
+
+    def noted(judgement: Judgement) -> None:
+        finish(judgement)
+        made.append(judgement)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Judgement, "__post_init__", noted)
+        yield
+    if made:
+        compare(request, made)
 
 
 def compare(

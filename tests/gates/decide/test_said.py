@@ -199,6 +199,7 @@ CASES: dict[str, Callable[[], Iterable[Judgement | str]]] = {
     "migrations": data.migrations,
     "the schema": data.schema,
     "rows": data.rows,
+    "frozen rows": data.frozen,
     "connections": data.connections,
     "servers": services.servers,
     "vendors": services.vendors,

@@ -16,7 +16,10 @@ from gates.decide.scope import (
     PostDeploy,
     PostRollback,
     PreDeploy,
+    RollbackPlan,
+    Rollout,
     Surroundings,
+    Watch,
     gate_of,
     no_such_part,
     not_asked,
@@ -54,6 +57,7 @@ GATES = (
     *(PreDeploy(at) for at in ("T-7d", "T-1d", "T-2h")),
     *(*PHASES, *PARTS),
     *(PostDeploy(window) for window in ("15m", "1h", "24h")),
+    *(Watch("1h"), Rollout(2), RollbackPlan()),
     PostRollback(("kubernetes",)),
     PostRollback(("flags", "kubernetes"), "1w"),
 )

@@ -12,7 +12,7 @@ from gates.decide.judgement import Judgement
 from gates.load import load_policy
 from probes.files import Content, Entry
 from probes.postgres.backup import Contents
-from probes.postgres.rows import MAX_ORPHANS, Counted, Orphans
+from probes.postgres.rows import MAX_ORPHANS, Counted, Orphans, Sampled
 from probes.postgres.schema import ForeignKey, Structure, TableShape, Unfinished
 from probes.postgres.sessions import Sessions, Standby
 from settings.data import Reference, Table
@@ -271,3 +271,13 @@ def connections() -> Iterator[Judgement]:
         yield from rules.standbys_keep_up(found, wanted, policy)
     yield from rules.standbys_keep_up(idle, 1, policy)
     yield from rules.standbys_keep_up(idle, 0, policy)
+
+
+def frozen() -> Iterator[Judgement]:
+    kept = {"rows": 2, "checksum": "a", "types": "int4", "before": "2026-01-31"}
+    found = Sampled("2026-01-31", 2, "a", "int4")
+    others = ({"rows": 1}, {"checksum": "b"}, {"types": "int8"}, {"rows": 0})
+    for one in (found, *(dataclasses.replace(found, **other) for other in others)):
+        yield rules.unchanged("visits", one, Before({"visits": kept}, "the baseline", "then"))
+    for facts in ({}, {"visits": {**kept, "rows": 0}}):
+        yield rules.unchanged("visits", found, Before(facts, "the baseline", "then"))

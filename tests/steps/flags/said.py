@@ -49,7 +49,9 @@ def values() -> Iterator[Judgement]:
     yield rules.no_strangers("feature:*", others)
     for temporary, left in (((), ()), (("a", "b"), ()), (("a", "b"), ("b",))):
         yield rules.gone(temporary, left)
-    for count in (0, 10, 101):
+    for passed in (None, -0.1, 0.0, 0.99, 1.0, 2.5):
+        yield rules.day_has_come(2, passed)
+    for count in (0, 1, 10, 101):
         yield rules.no_strangers("feature:*", tuple(f"f{number}" for number in range(count)))
 
 

@@ -29,6 +29,7 @@ from tests.tables import cases
 
 OLD, OTHER = f"sha256:{'1' * 64}", f"sha256:{'2' * 64}"
 WAS = {"api-v1": {"version": "v1.1.0", "revision": "3", "replicas": 1, "digests": {"api": OLD}}}
+pytestmark = pytest.mark.usefixtures("judgements_said")
 PASS, FAIL, OPEN = Outcome.PASS, Outcome.FAIL, Outcome.INCONCLUSIVE
 
 

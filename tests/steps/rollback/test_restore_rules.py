@@ -22,6 +22,7 @@ from steps.rollback import restore_rules as rules
 from steps.rollback.restore_rules import Restore
 from tests.tables import cases
 
+pytestmark = pytest.mark.usefixtures("judgements_said")
 PASS, FAIL, OPEN, ERROR = Outcome.PASS, Outcome.FAIL, Outcome.INCONCLUSIVE, Outcome.ERROR
 NOON = dt.datetime(2026, 1, 31, 12, tzinfo=dt.UTC)
 MINUTE = dt.timedelta(minutes=1)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -15,6 +16,7 @@ from steps.stability import rules, session_rules
 from steps.stability.rules import Counted, Points, Was
 from tests.tables import cases
 
+pytestmark = pytest.mark.usefixtures("judgements_said")
 PASS, FAIL, OPEN = Outcome.PASS, Outcome.FAIL, Outcome.INCONCLUSIVE
 
 
