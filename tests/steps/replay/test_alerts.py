@@ -18,6 +18,7 @@ from sandbox.core import SandboxError, binaries
 from steps.kit.platform import Platform
 from steps.replay import alerts
 from tests.gates.decide import promtool as oracle
+from tests.golden import Said
 from tests.steps.platforms import NOWHERE, a_platform, ruled
 
 EVERY, EVALUATIONS, RELEASES = oracle.EVERY_SECONDS, 120, 8
@@ -165,6 +166,10 @@ def test_promtool_finds_nothing_wrong(
     platform: Platform, promtool: binaries.Binary, tmp_path: pathlib.Path
 ) -> None:
     assert oracle.refuses(promtool, tmp_path, alerts.document(platform)) is None
+
+
+def test_the_rules_of_a_region_are_these(platform: Platform, said: Said) -> None:
+    said(alerts.document(platform)["groups"][0])
 
 
 def rules_of(platform: Platform) -> dict[str, Any]:
