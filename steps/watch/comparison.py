@@ -26,7 +26,7 @@ RULE = "canary"
 
 
 class Comparison:
-    """One objective's bad events in one region, of the release and of the previous version it."""
+    """One objective's bad events in one region, of the release and of the previous version."""
 
     def __init__(self, platform: Platform, region: str, check: str) -> None:
         self._title, self._why = check, ""
