@@ -69,7 +69,7 @@ TESTS = (
     "tests/steps/statements",
     "tests/steps/watch",
 )
-SIMULATIONS = "seldom_pass or at_most_one_run or hundred_thousand"
+SIMULATIONS = "seldom_pass or at_most_one_run or hundred_thousand or two_thousand"
 """Tests that play a rule thousands of times: what they would notice first, others notice sooner."""
 KILLED = {"killed", "timeout", "segfault", "caught by type check"}
 CONFTEST = """
