@@ -62,6 +62,19 @@ async def links(it: Breakage, changes: Mapping[str, Mapping[str, Any]]) -> None:
         await it.link(name, **changed)
 
 
+async def links_in_turn(
+    it: Breakage, every_seconds: float, changes: Iterable[Mapping[str, Mapping[str, Any]]]
+) -> None:
+    """Change links now in one way and now in another, each for some seconds."""
+    turns = itertools.cycle(changes)
+
+    async def change() -> None:
+        await links(it, next(turns))
+
+    await change()
+    it.again(change, every_seconds)
+
+
 async def refused(it: Breakage, patterns: Iterable[str]) -> None:
     """Have the links refuse whose name fits one of the patterns."""
     for name in it.platform.links:
@@ -162,7 +175,7 @@ async def baseline_hidden(it: Breakage) -> None:
 
 
 _GENERAL: tuple[Kind, ...] = (
-    *(switches, stopped, restarted, links, refused, pressed_again, in_turn),
+    *(switches, stopped, restarted, links, links_in_turn, refused, pressed_again, in_turn),
     *(traffic_capped, traffic_ends, users_capped, bent),
     *(window_closes, contacts, complaints, history_forged, baseline_hidden),
 )

@@ -17,6 +17,7 @@ from gates.decide.judgement import Judgement
 from gates.decide.release import Release
 from steps.kit.expect import expect
 from steps.kit.platform import NotDescribedError, Platform
+from steps.objectives import promql
 from steps.objectives.counting import Counting
 from steps.objectives.instrument import Fit, UnfitError, forget
 
@@ -63,10 +64,18 @@ class Comparison:
             fit = self._counted[0].inspector.inspect()
             until = fit.server_time.timestamp()
             since, self._until = self._until, until
-            if since is not None:
+            if since is not None and self._serves_still(fit):
                 self._add(fit, min(until - since, MOST_SECONDS))
+            self._why = ""
         except UnfitError as exc:
             self._why = str(exc)
+
+    def _serves_still(self, fit: Fit) -> bool:
+        """Return whether the previous version is scraped at all: after a cutover it is taken away."""
+        asker = self._counted[1].inspector
+        targets = promql.selector("up", asker.target_labels)
+        what = "the targets of the previous version"
+        return bool(asker.value(f"count({targets})", fit.server_time, what))
 
     def _add(self, fit: Fit, seconds: float) -> None:
         new, old = (
@@ -83,12 +92,12 @@ class Comparison:
             )
 
     def judged(self) -> Judgement:
-        """Judge that the release is not proved to be worse; undecided where the two never served at once."""
+        """Judge that the release is not proved to be worse; undecided where that could not be read."""
         title, sums = self._title, self._sums
         if not self._steps:
             why = self._why or "they did not serve at the same time"
-            clears = "a watch while both versions serve"
-            return expect(None, title, f"{title}: nothing to compare: {why}", clears, rule=RULE)
+            good, clears = (None if self._why else True), "both versions' events, while both serve"
+            return expect(good, title, f"{title}: nothing to compare: {why}", clears, rule=RULE)
         worse = self._suspicion.is_worse
         shares = f"{_share(sums.new_bad, sums.new)} against {_share(sums.old_bad, sums.old)}"
         found = "is worse" if worse else "is not proved to be worse"

@@ -21,7 +21,7 @@ from tests.gates.process.gates import ForkedGate
 from tests.sandbox.platforms import Sandbox
 
 FAULTS = {fault.name: fault for fault in catalogue.load() if fault.gate == "watch"}
-CHECKS = {"TRIG-1", "TRIG-2", "TRIG-3", "TRIG-4", "TRIG-5", "TRIG-6", "WATCH-1"}
+CHECKS = {"TRIG-1", "TRIG-2", "TRIG-3", "TRIG-4", "TRIG-5", "TRIG-6", "WATCH-1", "CANARY-1"}
 SECONDS = 40
 """A fault ends its watch long before."""
 TOGETHER = (
@@ -65,7 +65,8 @@ def test_a_fault_ends_the_watch_by_its_own_trigger_or_leaves_it_open(
 ) -> None:
     fault = together([FAULTS[name] for name in names])
     with applied(platform, names):
-        lasts = SECONDS if fault.decision == "ROLLBACK" else 11
+        waits = fault.decision == "ROLLBACK" or "CANARY-1" in fault.fail
+        lasts = SECONDS if waits else 11
         read = run_checks(platform, tmp_path, CHECKS, watch_seconds=lasts, state=state)
     wanted = {one: catalogue.expected(fault, one) for one in CHECKS}
     assert found(read, CHECKS) == wanted, said(read)

@@ -17,7 +17,7 @@ from settings.triggers import TriggersPolicy
 from tests.gates.decide.values import an_objective
 from tests.steps import scenarios
 from tests.steps.platforms import a_platform, a_policy
-from tests.steps.scripted_prometheus import TARGET, ScriptedPrometheus
+from tests.steps.scripted_prometheus import ONE, TARGET, ScriptedPrometheus
 from tests.tables import cases
 
 OBJECTIVE = an_objective(check="IV-PERF-3", look_back="1s", wait_for_samples="1s")
@@ -44,6 +44,7 @@ def growing(each_second: int) -> Callable[[float], str]:
 
 def serve(prometheus: ScriptedPrometheus, bad: Mapping[str, int]) -> None:
     """Let each of these versions answer a thousand requests a second, so many of them badly."""
+    prometheus.answers["count(up{"] = ONE
     prometheus.samples['"up|'] = tuple(
         ({**one, "__name__": "up"}, lambda _: "1") for one in (TARGET, OLD)
     )
@@ -92,7 +93,7 @@ def compared(tmp_path: pathlib.Path, prometheus: ScriptedPrometheus) -> Compared
         "the new one is worse": ({"1.2.0": 50, "1.1.0": 5}, "FAIL: {}: it is worse while both"),
         "both are alike": ({"1.2.0": 5, "1.1.0": 5}, "PASS: {}: it is not proved to be worse"),
         "the new one is better": ({"1.2.0": 5, "1.1.0": 50}, "PASS: {}: it is not proved to be"),
-        "one has no traffic": ({"1.2.0": 50}, "INCONCLUSIVE: {}: nothing to compare: "),
+        "the old one serves nobody": ({"1.2.0": 50}, "PASS: {}: nothing to compare: they did not"),
     },
 )
 def test_versions_that_serve_at_once_are_compared(
@@ -123,6 +124,15 @@ def test_what_cannot_be_compared_says_why(
     found = compared(**how)
     assert found.startswith("INCONCLUSIVE: ")
     assert said in found
+
+
+def test_after_the_cutover_nothing_is_left_to_compare(
+    compared: Compared, prometheus: ScriptedPrometheus
+) -> None:
+    serve(prometheus, {"1.2.0": 50})
+    prometheus.answers["count(up{"] = ()
+    assert compared().startswith("PASS: ")
+    assert "they did not serve at the same time" in compared()
 
 
 def test_an_instrument_that_is_away_compares_nothing(
