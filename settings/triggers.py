@@ -51,8 +51,8 @@ class TriggersPolicy(Section):
     """Evaluations may be without an answer for so long: then what was pending begins again, and the watch
     is not GO."""
     confounders: Literal["hold", "show"] = "hold"
-    """A flag, rollout, scaling or configuration that was changed meanwhile leaves the watch undecided, or is
-    only shown."""
+    """A flag, rollout, scaling or configuration that was changed meanwhile, or a Prometheus that was
+    restarted, leaves the watch undecided, or is only shown."""
     objectives: tuple[CheckId, ...] = ()
     """The checks of objectives whose targets have to be met when the watch ends, or it is not GO."""
     watched: tuple[Trigger, ...] = ()

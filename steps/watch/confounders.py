@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+import probes
 from environments.store import digest_of
 from gates.decide.judgement import Judgement
 from probes.observation import utc_now
@@ -18,6 +20,7 @@ from steps.kit.platform import NotDescribedError, Platform
 EVERY_SECONDS = 60.0
 """Between two looks; what was changed and changed back in between stays unseen."""
 RULE = "nothing changed"
+PROMETHEUS = "Prometheus"
 Facts = Mapping[str, Any]
 _READ: tuple[tuple[str, Callable[[Platform], Facts]], ...] = (
     ("flags", flags.snapshot),
@@ -28,7 +31,7 @@ _OF_CLUSTER = ("deployments", "config", "selector")
 
 
 class Confounders:
-    """Flags, rollouts, scaling and configuration: how they were, and what differs since."""
+    """Flags, rollouts, scaling, configuration and Prometheus: how they were, and what differs since."""
 
     def __init__(self, platform: Platform) -> None:
         self.before: dict[str, str] = {}
@@ -37,6 +40,8 @@ class Confounders:
         self._changes: dict[tuple[str, str], str] = {}
         self._unread: dict[str, str] = {}
         self._looked_at = 0.0
+        self._began: dict[str, dt.datetime] = {}
+        """When the watch began, by region and by its Prometheus' own clock."""
 
     def look(self, *, last: bool) -> None:
         """Compare with how it was; at the beginning, once a minute and at the end."""
@@ -44,6 +49,8 @@ class Confounders:
         if not first and not last and time.monotonic() - self._looked_at < EVERY_SECONDS:
             return
         self._looked_at = time.monotonic()
+        if "prometheus" in self._platform.environment.sections:
+            self._platform.each_region(self._look_at_prometheus)
         for section, read in _READ:
             if section in self._platform.environment.sections:
                 try:
@@ -51,6 +58,15 @@ class Confounders:
                 except (CannotCollectError, NotDescribedError) as exc:
                     if first or last:
                         self._unread[section] = str(exc)
+
+    def _look_at_prometheus(self, region: str) -> None:
+        """Note a restart; that it does not answer, every evaluation says that asks it."""
+        target, deadline = self._platform.prometheus(region), self._platform.call_deadline()
+        found = probes.prometheus.instrument(target, deadline=deadline).value
+        if found is not None:
+            began = self._began.setdefault(region, found.server_time)
+            if found.started_at > began:
+                self._changes.setdefault((region, PROMETHEUS), f"{utc_now():%H:%M:%S}")
 
     def _compare(self, found: Facts) -> None:
         for region, facts in found.items():
@@ -65,8 +81,9 @@ class Confounders:
         clears = "a watch in which nothing is changed"
         for (where, what), at in self._changes.items():
             if where in (region, SHARED):
+                done = "restarted" if what == PROMETHEUS else "changed"
                 found = (
-                    f"{what} was changed while the release was watched (seen at {at} UTC), so what was "
+                    f"{what} was {done} while the release was watched (seen at {at} UTC), so what was "
                     "measured is of more than the release"
                 )
                 yield expect(good, what, found, clears, rule=RULE)

@@ -29,6 +29,7 @@ from tests.probes.servers import Behaviour, closed_port
 from tests.steps import scenarios
 from tests.steps.moody import DOWN, FAILING, UP, moody
 from tests.steps.platforms import NOWHERE, a_platform, a_policy
+from tests.steps.scripted_prometheus import ScriptedPrometheus
 from tests.tables import cases
 
 MEANS = {"x": True, ".": False, "?": None}
@@ -214,6 +215,22 @@ def test_a_trigger_that_the_policy_lacks_is_not_watched_and_not_good(
     policy = POLICY.model_copy(update={"triggers": TriggersPolicy(every="100ms", gap="300ms")})
     with moody() as api, pytest.raises(NotDescribedError, match="lacks a trigger for TRIG-5; add"):
         scenarios.judged("TRIG-5", a_platform(tmp_path, {"eu": api.url}, policy=policy))
+
+
+def test_a_prometheus_that_was_restarted_leaves_a_watch_undecided(
+    tmp_path: pathlib.Path, prometheus: ScriptedPrometheus
+) -> None:
+    section = {"job": "api", "scrape_interval": "1s"}
+    where: dict[str, Any] = {"prometheus_at": prometheus.url, "prometheus": section}
+    seen = Confounders(a_platform(tmp_path, {"eu": "http://eu"}, policy=POLICY, **where))
+    seen.look(last=False)
+    seen.look(last=True)
+    assert list(seen.judged("eu")) == []
+    prometheus.restarts_now()
+    seen.look(last=True)
+    (found,) = seen.judged("eu")
+    assert found.outcome is Outcome.INCONCLUSIVE
+    assert found.sentence.startswith("Prometheus was restarted while the release was watched")
 
 
 @pytest.mark.parametrize(("policy", "good"), [("hold", None), ("show", True)])
