@@ -57,6 +57,8 @@ TESTS = (
     "tests/steps/delivery/test_contract_changes.py",
     "tests/steps/kit/test_evidence.py",
     "tests/steps/kit/test_failures.py",
+    "tests/steps/kit/test_history.py",
+    "tests/steps/kit/test_no_evidence.py",
     "tests/steps/kit/test_settling.py",
     "tests/steps/logs",
     "tests/steps/monitoring",

@@ -26,6 +26,7 @@ from gates.decide.scope import (
     stage_of,
     unmet,
 )
+from gates.decide.times import DECISION
 from gates.load import load_policy
 from tests.gates.decide.values import a_result, a_row
 from tests.reports.verdicts import OPENED, changed
@@ -212,6 +213,11 @@ def test_after_a_rollback_its_own_methods_are_asked_and_what_is_due_by_then() ->
     assert PostRollback(("flags",), "1w").follows(BACK) is None
     around = Surroundings(BACK, (), (), ())
     assert [one.what for one in not_asked(asked, around)] == ["1w after the rollback"]
+
+
+def test_the_way_back_is_asked_of_a_release_that_carries_traffic() -> None:
+    scope = RollbackPlan().scope((*ROWS, *BACK, due("RB-1", DECISION, "rollback")), switched=False)
+    assert scope.stages == {"RB-1": Stage.LIVE}
 
 
 def test_after_a_rollback_nothing_asks_for_another_one() -> None:

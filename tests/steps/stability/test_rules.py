@@ -231,6 +231,9 @@ SESSIONS = a_limit(unit="users", worse="lower", limit=None, change="30%")
         "beyond the limit still, and falling": (
             *(a_limit(), a_look(*(0.9 - 0.015 * number for number in range(20))), None, OPEN),
         ),
+        "noise near what is left of it": (
+            *(SESSIONS, a_look(*([900, 400] * 5)), Was({"value": 900}, "it"), OPEN),
+        ),
         "no baseline": (SESSIONS, a_look(*[900] * 20), Was({}, "it"), OPEN),
         "nothing to compare with": (SESSIONS, a_look(*[900] * 20), None, OPEN),
     },
