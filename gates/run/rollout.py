@@ -11,11 +11,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from gates.decide.outcome import Decision
 from gates.decide.scope import PostDeploy, Rollout
 from gates.decide.statements import Kind, Overridden
-from gates.decide.times import ROLLOUT_DAYS
+from gates.decide.times import ROLLOUT_DAYS, WINDOWS
 from settings.flags import Flags, Redis, RolloutPolicy
 from steps.kit.chain import Record
 
-_WINDOWS = ("15m", "1h", "24h")
+_WINDOWS = tuple(WINDOWS)
 
 
 def missing(
@@ -38,21 +38,31 @@ def missing(
     proceed = {one.run for one in decisions if one.decision is Kind.PROCEED}
     switched = dt.datetime.fromisoformat(switched_at)
     over = switched + dt.timedelta(seconds=day_seconds)
-    last: dict[tuple[str, str, str], Record] = {}
-    for one in records:
-        if not one.get("only"):
-            asked = one["window"] if one["gate"] == PostDeploy.name else one["at"]
-            last.update({(one["gate"], str(asked), where): one for where in one["regions"]})
+    last = _last_asked(records)
     for gate, asked, command in _before(day):
         for region in regions:
-            # Who asked a longer window asked the shorter one, too.
-            longer = _WINDOWS[_WINDOWS.index(asked) :] if asked in _WINDOWS else (asked,)
-            found = [last[key] for one in longer if (key := (gate, one, region)) in last]
-            why = _not_good(found[0], region, switched, proceed) if found else "was never asked"
-            if not why and asked == _WINDOWS[-1] and _began(found[0]) < over:
-                why = f"was asked before its day was over (run {found[0]['run']})"
+            found = last.get((gate, asked, region))
+            why = _not_good(found, region, switched, proceed) if found else "was never asked"
+            if found and not why and asked == _WINDOWS[-1] and _began(found) < over:
+                why = f"was asked before its day was over (run {found['run']})"
             if why:
                 yield f"{command} {why} in {region}; day {day} builds on it"
+
+
+def _last_asked(records: Iterable[Record]) -> dict[tuple[str, str, str], Record]:
+    """Return the last run that asked each window and day in each region, by gate, window or day, and region.
+
+    Who asked a longer window asked the shorter ones too. A run of a part of the checks (`--only`) counts
+    where it found a reason to roll back.
+    """
+    last: dict[tuple[str, str, str], Record] = {}
+    for one in records:
+        of_window = one["gate"] == PostDeploy.name
+        asked = _WINDOWS[: _WINDOWS.index(one["window"]) + 1] if of_window else (str(one["at"]),)
+        for where, said in one["regions"].items():
+            if not one.get("only") or said == Decision.ROLLBACK:
+                last.update({(one["gate"], each, where): one for each in asked})
+    return last
 
 
 def _before(day: int) -> Iterator[tuple[str, str, str]]:

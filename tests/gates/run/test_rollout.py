@@ -44,6 +44,8 @@ HELD, BAD = {"eu": "HOLD", "us": "GO"}, {"eu": "ROLLBACK", "us": "GO"}
 def test_a_day_may_come_once_all_before_it_is_go() -> None:
     assert lacking(1, *FIRST) == []
     assert lacking(1, record("24h")) == []
+    assert lacking(1, record("15m", regions=BAD), record("24h", "Q")) == []
+    assert lacking(1, *FIRST, record("1h", "Q", HELD, only=["XV-APP-1"])) == []
     assert lacking(2, *DAY_TWO) == []
     assert lacking(7, *DAY_TWO, record("2"), record("3")) == []
 
@@ -65,6 +67,10 @@ def test_a_day_may_come_once_all_before_it_is_go() -> None:
         "post-deploy --window 24h was asked before its day was over (run R) in eu"),
     "interrupted": (1, (record("24h", state="interrupted"),), {}, "was GO, interrupted"),
     "of some checks alone": (1, (record("24h", only=["XV-APP-1"]),), {}, "was never asked in eu"),
+    "a longer window found it bad since": (
+        1, (*FIRST, record("24h", "Q", BAD)), {}, "--window 15m was ROLLBACK, complete (run Q) in eu"),
+    "one check alone found it bad since": (
+        1, (*FIRST, record("1h", "Q", BAD, only=["XV-APP-1"])), {}, "was ROLLBACK, complete (run Q)"),
     "another run was decided": (1, (record("24h", regions=HELD),), {"decided": "Q"}, "was HOLD"),
     "no switch is known": (1, FIRST, {"since": None}, "since when the release carries traffic is not known"),
 })  # fmt: skip
