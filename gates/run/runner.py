@@ -319,7 +319,7 @@ class Runner:
             parts=() if question.only else gate.parts(catalogue),
             chronicle=chronicle,
             problems=(
-                *(*unknown, *_left_out(scope, whole)),
+                *(*unknown, *_left_out(question.only, scope, whole)),
                 *chronicle.missing(gate.needs(catalogue)),
                 *_told_apart_badly(loaded, regions),
                 *_held(gate, around, loaded, policy, release),
@@ -385,11 +385,31 @@ class Runner:
             # An interrupted run says nothing of what it measured; it did end, and nothing was GO.
             folded, back = dataclasses.replace(folded, reasons=HELD), []
         if asked.parts:
-            parts = by_part(asked.manifest.rows, asked.parts, asked.regions, folded.reasons)
-            began = dt.datetime.fromisoformat(self._verdict.started_at)
-            written = sha256_of(self.run_dir / "verdict.json")
-            return asked.chronicle.end(parts=parts, started_at=began, verdict=written)
-        return asked.chronicle.rolled_back(back) if back else None
+            return self._end(asked, folded)
+        if back:
+            return asked.chronicle.rolled_back(back)
+        return self._remember_stop(asked, folded)
+
+    def _end(self, asked: Asked, folded: Folded) -> str | None:
+        chronicle = asked.chronicle
+        parts = by_part(asked.manifest.rows, asked.parts, chronicle.regions, folded.reasons)
+        began = dt.datetime.fromisoformat(self._verdict.started_at)
+        written = sha256_of(self.run_dir / "verdict.json")
+        return chronicle.end(parts=parts, started_at=began, verdict=written)
+
+    def _remember_stop(self, asked: Asked, folded: Folded) -> str | None:
+        """Add the parts of a phase that some of its checks (`--only`) stop; nothing may build on them.
+
+        What these find good, or can't decide, adds nothing: it is not the phase.
+        """
+        stopped = [where for where, said in folded.by_region.items() if said is Decision.STOP]
+        bad = {one.check for one in folded.reasons if one.decision is Decision.STOP}
+        parts = self._question.gate.parts([row for row in asked.manifest.rows if row.id in bad])
+        if not (stopped and parts):
+            return None
+        chronicle = dataclasses.replace(asked.chronicle, regions=stopped)
+        found = dataclasses.replace(asked, parts=parts, chronicle=chronicle)
+        return found.begin(self._question.gate) or self._end(found, folded)
 
     def _decide(self, asked: Asked, problems: Iterable[str]) -> Folded:
         found = lines.read(self.run_dir / EVENTS)
@@ -463,15 +483,14 @@ def _refuse_others(only: Collection[str], scope: Scope) -> None:
             )
 
 
-def _left_out(scope: Scope, whole: Scope) -> tuple[str, ...]:
-    """Return a problem where not all checks are asked: what a part says is never GO."""
-    asked, there = len(scope.rows), len(whole.rows)
-    if asked == there:
+def _left_out(only: Collection[str], scope: Scope, whole: Scope) -> tuple[str, ...]:
+    """Return a problem where `--only` names what is asked: whatever that is, it is never GO."""
+    if not only:
         return ()
+    asked, there = len(scope.rows), len(whole.rows)
     were = "was" if asked == 1 else "were"
-    return (
-        f"only {asked} of {checks_in(there)} {were} asked (--only); run the gate without it to decide",
-    )
+    found = f"only {asked} of {checks_in(there)}" if asked < there else checks_in(there)
+    return (f"{found} {were} asked (--only); run the gate without it to decide",)
 
 
 def _rest(scope: Scope, whole: Scope) -> tuple[NotAsked, ...]:

@@ -127,6 +127,21 @@ def not_asked(verdict: dict[str, Any]) -> dict[str, list[str]]:
     return {one["what"]: one["checks"] for one in verdict["not_asked"]}
 
 
+def test_a_check_alone_that_stops_a_phase_is_remembered(deployment: Deployment) -> None:
+    path = api_path(deployment)
+    assert deployment.ask("phase", "1")[0] == 0
+    assert deployment.ask("phase", "1", "--only", "TEAM-ONE-1")[1]["decision"] == "HOLD"
+    assert len(deployment.records()) == 2
+    deployment.change(api_is_wrong)
+    code, alone = deployment.ask("phase", "1", "--only", "TEAM-ONE-1", "--region", "eu")
+    assert (code, alone["decision"]) == (10, "STOP")
+    deployment.change(lambda data: data["services"]["api"]["health"]["liveness"].update(path=path))
+    code, then = deployment.ask("phase", "2")
+    assert (code, then["decision"]) == (20, "HOLD")
+    assert f"1.1 was STOP (run {alone['run']}) in eu." in sentences(then)
+    assert deployment.verified()[1][1] == "HOLD of v1.2.0 on local, verified"
+
+
 def test_a_phase_builds_on_the_phase_before(deployment: Deployment) -> None:
     code, early = deployment.ask("phase", "2")
     assert (code, early["decision"], early["counts"]) == (20, "HOLD", {"PASS": 2})

@@ -26,11 +26,21 @@ from tests.tables import cases
 )
 def test_a_part_of_the_checks_is_never_go(body: int, decision: Decision) -> None:
     part = SCOPE.only(("IV-HEALTH-1",))
-    problems = _left_out(part, SCOPE)
+    problems = _left_out(("IV-HEALTH-1",), part, SCOPE)
     results = [RegionResult("IV-HEALTH-1", "eu", (equals("status", body, 200),))]
     assert fold(part.rows, ("eu",), results, Stage.LIVE, problems).decision is decision
     assert problems[0].startswith(f"only 1 of {len(SCOPE.rows)} checks was asked")
-    assert _left_out(SCOPE.only(()), SCOPE) == ()
+    assert _left_out((), SCOPE, SCOPE) == ()
+
+
+def test_nor_is_a_gate_of_which_every_check_is_named() -> None:
+    """Else its GO would be in no history, and `gate verify` would take it for an edited one."""
+    ids = [row.id for row in SCOPE.rows]
+    results = [RegionResult(one, "eu", (equals("status", 200, 200),)) for one in ids]
+    problems = _left_out(ids, SCOPE.only(ids), SCOPE)
+    assert fold(SCOPE.rows, ("eu",), results, Stage.LIVE).decision is Decision.GO
+    assert fold(SCOPE.rows, ("eu",), results, Stage.LIVE, problems).decision is Decision.HOLD
+    assert problems[0].endswith("were asked (--only); run the gate without it to decide")
 
 
 UNTIL = dt.datetime.now(dt.UTC)
