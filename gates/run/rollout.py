@@ -9,7 +9,7 @@ import datetime as dt
 from collections.abc import Iterable, Iterator, Sequence
 
 from gates.decide.outcome import Decision
-from gates.decide.scope import PostDeploy, Rollout
+from gates.decide.scope import PostDeploy, Rollout, Watch
 from gates.decide.statements import Kind, Overridden
 from gates.decide.times import ROLLOUT_DAYS, WINDOWS
 from settings.flags import Flags, Redis, RolloutPolicy
@@ -52,16 +52,20 @@ def missing(
 def _last_asked(records: Iterable[Record]) -> dict[tuple[str, str, str], Record]:
     """Return the last run that asked each window and day in each region, by gate, window or day, and region.
 
-    Who asked a longer window asked the shorter ones too. A run of a part of the checks (`--only`) counts
-    where it found a reason to roll back.
+    Who asked a longer window asked the shorter ones too. A run of a part of the checks (`--only`), and a
+    watch, of every window, count where they found a reason to roll back.
     """
     last: dict[tuple[str, str, str], Record] = {}
     for one in records:
-        of_window = one["gate"] == PostDeploy.name
-        asked = _WINDOWS[: _WINDOWS.index(one["window"]) + 1] if of_window else (str(one["at"]),)
+        asked: tuple[str, ...] = (str(one["at"]),)
+        gate, whole = one["gate"], not one.get("only")
+        if gate == PostDeploy.name:
+            asked = _WINDOWS[: _WINDOWS.index(one["window"]) + 1]
+        elif gate == Watch.name:
+            gate, asked, whole = PostDeploy.name, _WINDOWS, False
         for where, said in one["regions"].items():
-            if not one.get("only") or said == Decision.ROLLBACK:
-                last.update({(one["gate"], each, where): one for each in asked})
+            if whole or said == Decision.ROLLBACK:
+                last.update({(gate, each, where): one for each in asked})
     return last
 
 

@@ -45,6 +45,8 @@ def test_a_day_may_come_once_all_before_it_is_go() -> None:
     assert lacking(1, *FIRST) == []
     assert lacking(1, record("24h")) == []
     assert lacking(1, record("15m", regions=BAD), record("24h", "Q")) == []
+    assert lacking(2, record("1"), record("1h", "W", BAD, gate="watch"), record("24h")) == []
+    assert lacking(1, *FIRST, record("1h", "W", HELD, gate="watch")) == []
     assert lacking(1, *FIRST, record("1h", "Q", HELD, only=["XV-APP-1"])) == []
     assert lacking(2, *DAY_TWO) == []
     assert lacking(7, *DAY_TWO, record("2"), record("3")) == []
@@ -71,6 +73,8 @@ def test_a_day_may_come_once_all_before_it_is_go() -> None:
         1, (*FIRST, record("24h", "Q", BAD)), {}, "--window 15m was ROLLBACK, complete (run Q) in eu"),
     "one check alone found it bad since": (
         1, (*FIRST, record("1h", "Q", BAD, only=["XV-APP-1"])), {}, "was ROLLBACK, complete (run Q)"),
+    "a watch asked for a rollback since": (
+        2, (*DAY_TWO, record("1h", "W", BAD, gate="watch")), {}, "was ROLLBACK, complete (run W) in eu"),
     "another run was decided": (1, (record("24h", regions=HELD),), {"decided": "Q"}, "was HOLD"),
     "no switch is known": (1, FIRST, {"since": None}, "since when the release carries traffic is not known"),
 })  # fmt: skip
