@@ -248,16 +248,36 @@ class Holder(enum.Enum):
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Row:
-    """One row of Prisma's table."""
+    """One row of Prisma's table.
+
+    It is written before its migration runs. `finished_at` says that it ended well, `rolled_back_at` that
+    the row no longer counts; with neither it failed. One declared applied by hand has both times equal.
+    """
 
     name: str
     checksum: str
     started_at: dt.datetime | None
     finished_at: dt.datetime | None
-    rolled_back_at: dt.datetime | None
-    steps: int | None
-    has_logs: bool | None
+    rolled_back_at: dt.datetime | None = None
+    steps: int | None = None
+    """How many steps ran; 0 for one that was declared applied."""
+    has_logs: bool | None = None
     """Whether Prisma logged an error; None where the gate is not told."""
+
+    @property
+    def succeeded(self) -> bool:
+        """Whether it ended well and counts."""
+        return self.finished_at is not None and self.rolled_back_at is None
+
+    @property
+    def failed(self) -> bool:
+        """Whether it began and never ended."""
+        return self.finished_at is None and self.rolled_back_at is None
+
+    @property
+    def never_ran(self) -> bool:
+        """Whether somebody declared it applied instead of running it."""
+        return self.succeeded and (self.finished_at == self.started_at or self.steps == 0)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -1,77 +1,29 @@
-"""Prisma's migrations: what the release ships against what the database says of them.
-
-A row is written before its migration runs. `finished_at` says that it ended well, `rolled_back_at` that
-the row no longer counts; with neither it failed. One declared applied by hand has both times equal.
-"""
+"""Prisma's migrations: what the release ships against what the database says of them."""
 
 from __future__ import annotations
 
-import dataclasses
 import datetime as dt
 import hashlib
 import re
 from collections.abc import Collection, Mapping, Sequence
+from typing import TYPE_CHECKING
 
-import probes
 from gates.decide.judgement import Judgement
 from probes.files import Content
 from probes.git import TaggedFiles
 from settings.data import MigrationLogPolicy
 from steps.kit.expect import expect, measured, nothing_to_judge
 
+if TYPE_CHECKING:
+    from probes.postgres.sessions import Row
+
 _SCRIPT = "migration.sql"
 _CLOCKS_DIFFER = dt.timedelta(seconds=2)
 """By so much the clocks of the database and of the log's writer may differ."""
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Released:
-    """A migration as the release ships it."""
-
-    name: str
-    checksum: str
-    """Sha256 of its script, in hex."""
-    also: frozenset[str] = frozenset()
-    """Other checksums by which Prisma knows this script."""
-
-    def is_script_of(self, row: Applied) -> bool:
-        """Tell whether this script is what a row says was applied."""
-        return row.checksum == self.checksum or row.checksum in self.also
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Applied:
-    """One row of Prisma's table."""
-
-    name: str
-    checksum: str
-    started_at: dt.datetime | None
-    finished_at: dt.datetime | None
-    rolled_back_at: dt.datetime | None = None
-    steps: int | None = None
-    """How many steps ran; 0 for one that was declared applied."""
-    has_logs: bool | None = None
-    """Whether Prisma logged an error; None where the gate is not told."""
-
-    @property
-    def succeeded(self) -> bool:
-        """Whether it ended well and counts."""
-        return self.finished_at is not None and self.rolled_back_at is None
-
-    @property
-    def failed(self) -> bool:
-        """Whether it began and never ended."""
-        return self.finished_at is None and self.rolled_back_at is None
-
-    @property
-    def never_ran(self) -> bool:
-        """Whether somebody declared it applied instead of running it."""
-        return self.succeeded and (self.finished_at == self.started_at or self.steps == 0)
-
-
-def applied_of(record: probes.sessions.Record) -> tuple[Applied, ...]:
-    """Return the rows of a record as the rules know them."""
-    return tuple(Applied(**dataclasses.asdict(row)) for row in record.applied)
+Released = Mapping[str, Sequence[str]]
+"""The checksums of each migration that the release ships, by its name."""
 
 
 def scripts_of(found: TaggedFiles, folder: str) -> dict[str, bytes]:
@@ -81,21 +33,20 @@ def scripts_of(found: TaggedFiles, folder: str) -> dict[str, bytes]:
     return {match[1]: data for match, data in matches if match}
 
 
-def released(name: str, script: bytes) -> Released:
-    """Return a migration with every checksum that Prisma takes for its script's.
+def checksums(script: bytes) -> list[str]:
+    """Return every checksum, in hex, that Prisma takes for a script's: first its sha256.
 
     Line ends of Windows and Unix are one to it, and older versions dropped the zero of a small byte.
     """
     unix, windows = script.replace(b"\r\n", b"\n"), script.replace(b"\n", b"\r\n")
     digests = [hashlib.sha256(one) for one in (script, unix, windows)]
-    unpadded = {"".join(f"{byte:x}" for byte in one.digest()) for one in digests}
-    padded = {one.hexdigest() for one in digests}
-    return Released(name, digests[0].hexdigest(), frozenset(padded | unpadded))
+    unpadded = ["".join(f"{byte:x}" for byte in one.digest()) for one in digests]
+    return [*(one.hexdigest() for one in digests), *unpadded]
 
 
-def current(rows: Sequence[Applied]) -> dict[str, Applied]:
+def current(rows: Sequence[Row]) -> dict[str, Row]:
     """Return the row that counts for each name: a failed one first, else the newest not rolled back."""
-    kept: dict[str, Applied] = {}
+    kept: dict[str, Row] = {}
     for row in rows:
         known = kept.get(row.name)
         if known is None or _weight(row) >= _weight(known):
@@ -103,24 +54,24 @@ def current(rows: Sequence[Applied]) -> dict[str, Applied]:
     return kept
 
 
-def _weight(row: Applied) -> int:
+def _weight(row: Row) -> int:
     # A rolled back row counts only where there is no other; a failed one hides behind nothing.
     return 0 if row.rolled_back_at is not None else 1 if row.succeeded else 2
 
 
 def judged(
-    released: Sequence[Released], rows: Sequence[Applied], declared_applied: Collection[str]
+    released: Released, rows: Sequence[Row], declared_applied: Collection[str]
 ) -> tuple[Judgement, ...]:
     """Judge every migration of the release and of the database; each finding names its migration."""
     found = current(rows)
-    shipped = {one.name for one in released}
-    squashed = _squashed(found, shipped, declared_applied)
+    squashed = _squashed(found, released, declared_applied)
     problems = {
-        one.name: _problem(one, found.get(one.name), declared_applied) for one in released
+        name: _problem(name, sums, found.get(name), declared_applied)
+        for name, sums in released.items()
     } | {
-        row.name: _STRANGER
+        name: _STRANGER
         for name, row in found.items()
-        if name not in {*shipped, *squashed} and row.rolled_back_at is None
+        if name not in {*released, *squashed} and row.rolled_back_at is None
     }
     bad = [_bad(name, *problem) for name, problem in problems.items() if problem is not None]
     return tuple(bad) or (_all_well(len(released), len(squashed)),)
@@ -133,7 +84,7 @@ _STRANGER = (
 
 
 def _squashed(
-    found: Mapping[str, Applied], shipped: Collection[str], declared_applied: Collection[str]
+    found: Mapping[str, Row], shipped: Collection[str], declared_applied: Collection[str]
 ) -> set[str]:
     """Return what a squash left: it ended before a migration that was declared applied in its place."""
     declared_at = [
@@ -151,7 +102,7 @@ def _squashed(
 
 
 def _problem(
-    one: Released, row: Applied | None, declared_applied: Collection[str]
+    name: str, sums: Sequence[str], row: Row | None, declared_applied: Collection[str]
 ) -> tuple[str, str] | None:
     """Return what is wrong with a migration of the release, and what clears it; None when nothing is."""
     run_again = "`prisma migrate deploy` having applied it"
@@ -162,13 +113,13 @@ def _problem(
         return f"failed: it began at {_time(row.started_at)} and never finished", resolve
     if row.rolled_back_at is not None:
         return f"was rolled back at {_time(row.rolled_back_at)} and not applied again", run_again
-    if not one.is_script_of(row):
-        sums = f"applied with checksum {row.checksum[:12]}…, the release has {one.checksum[:12]}…"
+    if row.checksum not in sums:
+        both = f"applied with checksum {row.checksum[:12]}…, the release has {sums[0][:12]}…"
         return (
-            f"was edited after the release: {sums}",
+            f"was edited after the release: {both}",
             "the script that was applied back in the release, and the change in a new migration",
         )
-    if row.never_ran and one.name not in declared_applied:
+    if row.never_ran and name not in declared_applied:
         return (
             "was declared applied (`prisma migrate resolve --applied`) and never ran",
             "it applied, or examined and named under data.migrations.declared_applied",
@@ -200,12 +151,12 @@ def _all_well(released: int, squashed: int) -> Judgement:
 
 
 def version_judged(
-    released: Sequence[Released], rows: Sequence[Applied], declared_applied: Collection[str]
+    released: Released, rows: Sequence[Row], declared_applied: Collection[str]
 ) -> Judgement:
     """Judge that the last migration that ended well is the last one of the release."""
-    wanted = max((one.name for one in released), default=None)
+    wanted = max(released, default=None)
     known = current(rows)
-    squashed = _squashed(known, {one.name for one in released}, declared_applied)
+    squashed = _squashed(known, released, declared_applied)
     ended_well = (name for name, row in known.items() if row.succeeded and name not in squashed)
     found = max(ended_well, default=None)
     good = wanted is not None and found == wanted
@@ -219,7 +170,7 @@ def version_judged(
     )
 
 
-def logs_judged(rows: Sequence[Applied], *, told: bool) -> Judgement:
+def logs_judged(rows: Sequence[Row], *, told: bool) -> Judgement:
     """Judge whether Prisma logged an error for a migration that counts; its words are never read.
 
     `told`: the environment names a column that says so; if not, another source has to.
@@ -281,9 +232,7 @@ def without_a_log(*, told: bool) -> Judgement:
     return expect(None, "migration log", sentence, "one of them in the environment")
 
 
-def log_judged(
-    log: Content, policy: MigrationLogPolicy, name: str, last: Applied | None
-) -> Judgement:
+def log_judged(log: Content, policy: MigrationLogPolicy, name: str, last: Row | None) -> Judgement:
     """Judge a migration log; its lines may quote data, so only their numbers are told.
 
     It has to say that it succeeded, and to be written after the release's last migration, `name`, ended.

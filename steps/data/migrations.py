@@ -52,17 +52,13 @@ def all_applied(asked: Asked, data: Data) -> None:
     if record.holder is probes.sessions.Holder.IDLE:
         asked.judge(migration_rules.held_idle())
     declared = data.migrations.declared_applied
-    asked.judge(
-        *migration_rules.judged(_released(scripts), migration_rules.applied_of(record), declared)
-    )
+    asked.judge(*migration_rules.judged(_released(scripts), record.applied, declared))
 
 
 @then("no error was logged in the database")
 def nothing_logged(asked: Asked, data: Data) -> None:
     told = data.migrations.has_logs_column is not None
-    asked.judge(
-        migration_rules.logs_judged(migration_rules.applied_of(recorded(asked, data)), told=told)
-    )
+    asked.judge(migration_rules.logs_judged(recorded(asked, data).applied, told=told))
 
 
 @then("the log of the run shows no error and its success")
@@ -79,7 +75,7 @@ def log_is_clean(asked: Asked, data: Data) -> None:
         lambda: shipped_scripts(asked, data), lambda: recorded(asked, data)
     )
     name = max(scripts, default="")
-    last = migration_rules.current(migration_rules.applied_of(record)).get(name)
+    last = migration_rules.current(record.applied).get(name)
     asked.judge(migration_rules.log_judged(log, data.policy.migration_log, name, last))
 
 
@@ -88,8 +84,8 @@ def schema_version(asked: Asked, data: Data) -> None:
     scripts, record = asked.both(
         lambda: shipped_scripts(asked, data), lambda: recorded(asked, data)
     )
-    declared, rows = data.migrations.declared_applied, migration_rules.applied_of(record)
-    asked.judge(migration_rules.version_judged(_released(scripts), rows, declared))
+    declared = data.migrations.declared_applied
+    asked.judge(migration_rules.version_judged(_released(scripts), record.applied, declared))
 
 
 @then("nothing of the schema changed without a migration")
@@ -131,8 +127,8 @@ def shipped_scripts(asked: Asked, data: Data) -> Mapping[str, bytes]:
     return migration_rules.scripts_of(found, folder)
 
 
-def _released(scripts: Mapping[str, bytes]) -> tuple[migration_rules.Released, ...]:
-    return tuple(migration_rules.released(name, script) for name, script in scripts.items())
+def _released(scripts: Mapping[str, bytes]) -> migration_rules.Released:
+    return {name: migration_rules.checksums(script) for name, script in scripts.items()}
 
 
 def _no_log(subject: str, failure: Failure) -> Judgement:

@@ -11,7 +11,7 @@ import probes
 from probes.observation import Deadline, Facts, FailureKind, Observation, pause
 from settings import data as settings
 from settings.data import DataPolicy
-from steps.data.migration_rules import applied_of, current
+from steps.data.migration_rules import current
 from steps.data.rules import named
 from steps.kit import failures
 from steps.kit.asked import Asked
@@ -209,7 +209,7 @@ def schema(platform: Platform) -> Mapping[str, Any]:
 def migrations(platform: Platform) -> Mapping[str, Any]:
     """Collect the names of the migrations that were applied; raises CannotCollectError."""
     found = _value("Prisma's record of migrations", record(Data.of(platform)))
-    applied = current(applied_of(found))
+    applied = current(found.applied)
     return {SHARED: sorted(name for name, row in applied.items() if row.succeeded)}
 
 

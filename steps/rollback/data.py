@@ -8,6 +8,7 @@ import shlex
 from collections.abc import Sequence
 from functools import partial
 
+import probes
 from gates.decide.outcome import Outcome
 from gates.decide.rollback import schema
 from gates.decide.rollback.plan import OLD_CODE_RUNS
@@ -15,7 +16,6 @@ from probes.files import Entry
 from probes.observation import utc_now
 from settings.rollback import RollbackPolicy
 from steps.data import backup_rules, backups, migration_rules, reads
-from steps.data.migration_rules import Applied
 from steps.data.migrations import recorded, shipped_scripts
 from steps.data.reads import Data
 from steps.kit.evidence import read_evidence
@@ -50,11 +50,10 @@ def migrated(reading: Reading) -> None:
     reading.fact(OLD_CODE_RUNS, runs, why)
 
 
-def _new(reading: Reading, data: Data) -> list[Applied]:
+def _new(reading: Reading, data: Data) -> list[probes.sessions.Row]:
     """Return what began since the baseline and was not taken back, a failed one too."""
     before = set(reading.baseline.of(reads.MIGRATIONS, reading.platform.regions[0]))
-    rows = migration_rules.applied_of(recorded(reading.asked, data))
-    found = migration_rules.current(rows).values()
+    found = migration_rules.current(recorded(reading.asked, data).applied).values()
     return [one for one in found if one.name not in before and one.rolled_back_at is None]
 
 

@@ -14,10 +14,9 @@ from probes.files import Content, Entry
 from probes.postgres.backup import Contents
 from probes.postgres.rows import MAX_ORPHANS, Counted, Orphans, Sampled
 from probes.postgres.schema import ForeignKey, Structure, TableShape, Unfinished
-from probes.postgres.sessions import Sessions, Standby
+from probes.postgres.sessions import Row, Sessions, Standby
 from settings.data import Reference, Table
 from steps.data import backup_rules, migration_rules, rules, schema_rules
-from steps.data.migration_rules import Applied, Released
 from steps.kit.baseline import Before
 
 NOON = dt.datetime(2026, 1, 31, 12, tzinfo=dt.UTC)
@@ -36,14 +35,14 @@ KEY = ForeignKey(
 )
 POLICY = load_policy().data
 ONE = "20260101_one"
-SHIPPED = Released(ONE, "a" * 64, frozenset({"b" * 64}))
-GOOD = Applied(ONE, "a" * 64, NOON - dt.timedelta(seconds=1), NOON, steps=1, has_logs=False)
+SHIPPED = {ONE: ("a" * 64, "b" * 64)}
+GOOD = Row(ONE, "a" * 64, NOON - dt.timedelta(seconds=1), NOON, steps=1, has_logs=False)
 BY_HAND = dataclasses.replace(GOOD, started_at=NOON, steps=0)
 FAILED = dataclasses.replace(GOOD, finished_at=None)
 TAKEN_BACK = dataclasses.replace(GOOD, rolled_back_at=NOON)
 
 
-def applied(name: str, **changes: Any) -> Applied:
+def applied(name: str, **changes: Any) -> Row:
     return dataclasses.replace(GOOD, name=name, **changes)
 
 
@@ -126,10 +125,10 @@ def migrations() -> Iterator[Judgement]:
         ([applied("20250301_broke", finished_at=None), old, BY_HAND], (ONE,)),
         ([old, BY_HAND], ()),
     ):
-        yield from migration_rules.judged([SHIPPED], rows, declared)
-        yield migration_rules.version_judged([SHIPPED], rows, declared)
-    yield from migration_rules.judged([], [], ())
-    yield migration_rules.version_judged([], [], ())
+        yield from migration_rules.judged(SHIPPED, rows, declared)
+        yield migration_rules.version_judged(SHIPPED, rows, declared)
+    yield from migration_rules.judged({}, [], ())
+    yield migration_rules.version_judged({}, [], ())
     untold = applied("2", has_logs=None)
     logged = applied("3", has_logs=True)
     for rows in (

@@ -11,7 +11,7 @@ import pytest
 from gates.decide.outcome import Outcome
 from probes.git import TaggedFiles
 from probes.postgres.schema import Structure, TableShape
-from steps.data.migration_rules import judged, released, scripts_of
+from steps.data.migration_rules import checksums, judged, scripts_of
 from steps.data.schema_rules import no_drift
 from tests.steps.data.said import GOOD, ONE
 
@@ -40,7 +40,7 @@ UNPADDED = "".join(f"{byte:x}" for byte in hashlib.sha256(WITH_A_SMALL_BYTE).dig
 def test_what_prisma_takes_for_unchanged_is_unchanged(script: bytes, checksum: str) -> None:
     files = {f"prisma/migrations/{ONE}/migration.sql": script, "prisma/schema.prisma": b""}
     ((name, data),) = scripts_of(TaggedFiles("c", files), "prisma/migrations").items()
-    (found,) = judged([released(name, data)], [dataclasses.replace(GOOD, checksum=checksum)], ())
+    (found,) = judged({name: checksums(data)}, [dataclasses.replace(GOOD, checksum=checksum)], ())
     assert found.outcome is Outcome.PASS
 
 
