@@ -51,18 +51,15 @@ def day_has_come(asked: Asked, flags: Flags) -> None:  # noqa: ARG001 - that the
 
 @then("each new feature has the percentage of its day, by both its keys")
 def at_its_day(asked: Asked, flags: Flags) -> None:
-    held, day = _held(asked), asked.platform.phase or 0
+    day = asked.platform.phase or 0
     wanted = asked.platform.policy.rollout.of(day)
     if not flags.rolled_out:
         raise NotDescribedError("the last of flags.states gives no flag to some users; add it")
-    for flag, state in flags.rolled_out.items():
-        switch, share = flags.keys(flag)
-        value, part = held.get(switch, reading.NOTHING), held.get(share, reading.NOTHING)
-        moment = f"of day {day}"
-        asked.judge(
-            rules.switch_is(switch, value, enabled=state.enabled, flags=flags, moment=moment),
-            rules.percentage_is(share, part, wanted, moment),
-        )
+    states = {
+        flag: FlagState(enabled=state.enabled, percentage=wanted)
+        for flag, state in flags.rolled_out.items()
+    }
+    _judge(asked, flags, states, f"of day {day}")
 
 
 @then("every flag holds a value that the platform can read")
@@ -89,8 +86,8 @@ def no_others(asked: Asked, flags: Flags) -> None:
         reading.unread,
     )
     known = reading.keys_of(flags, [*reading.flags_of(flags), *flags.temporary])
-    others = rules.strangers(found.names, frozenset(known))
-    asked.judge(rules.no_strangers(pattern, tuple(map(reading.shown_text, others))))
+    others = sorted(found.names.difference(known))
+    asked.judge(rules.no_strangers(pattern, tuple(map(shown_text, others))))
 
 
 @then("the flags that were there only for the deployment are gone")
@@ -131,7 +128,6 @@ def _judge(asked: Asked, flags: Flags, states: Mapping[str, FlagState], moment: 
 
 
 _OK = 200
-
 
 described("the gate reads something harmless under a unique id in every region", Audit, "audit")
 
@@ -215,12 +211,11 @@ def tells_of_every_change(asked: Asked, flags: Flags, moment: str) -> None:
             "the flags are in until then; add them"
         )
     audit = asked.platform.section(Audit)
-    seconds = settle_seconds(asked.platform, audit.appears_within)
     last = settled(
         asked.platform,
         lambda: _compared(asked, flags, audit, moment),
         lambda look: look.progress,
-        seconds,
+        settle_seconds(asked.platform, audit.appears_within),
     ).value
     for subject, seen in (("the flags in Redis", last.flags), ("the audit log", last.log)):
         asked.keep(seen)
@@ -266,20 +261,17 @@ def _compared(asked: Asked, flags: Flags, audit: Audit, moment: str) -> _Compare
     covered = Covered(since, utc_now(), audit.max_clock_skew)
     changes = [*_changes(flags, moment, reading.values(held.value))]
     # The server may not know the parameter: what counts is the action of the entry.
-    told = [one for one in log.value.entries if one.action == audit.flag_change]
-    logged = _by_key(flags, told, since)
+    entries = [one for one in log.value.entries if one.action == audit.flag_change]
+    logged = _by_key(flags, entries, since)
     judged = [rules.logged_truly(one, logged.get(one.key, ()), covered) for one in changes]
-    in_place = frozenset(
-        judgement.subject
-        for change, judgement in zip(changes, judged, strict=True)
-        if change.now == change.wanted
-    )
+    told = zip(changes, judged, strict=True)
+    in_place = frozenset(one.subject for change, one in told if change.now == change.wanted)
     return _Compared(held, log, tuple(judged), in_place)
 
 
 def _changes(section: Flags, moment: str, held: Mapping[str, Value]) -> Iterator[Change]:
-    wanted, earlier = section.state(moment), section.earlier(moment)
-    for flag, state in wanted.items():
+    earlier = section.earlier(moment)
+    for flag, state in section.state(moment).items():
         before = [_texts(section, one[flag]) for one in earlier]
         for place, key in enumerate(section.keys(flag)):
             yield Change(

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 import probes
 from gates.decide.judgement import Judgement
 from settings.flags import Audit, Flags
-from steps.kit.expect import expect, measured
+from steps.kit.expect import expect, measured, since_unknown
 
 _PERCENTAGE = re.compile(r"0|[1-9][0-9]?|100")
 
@@ -56,11 +56,6 @@ def percentage_readable(key: str, value: Value) -> Judgement:
     """PASS when the key holds a whole number from 0 to 100, or is not there."""
     good = value.missing or _is_percentage(value)
     return _readable(key, value, "0 to 100", _near_number(value), good=good)
-
-
-def strangers(found: frozenset[str], known: frozenset[str]) -> tuple[str, ...]:
-    """Return the keys that are not described, in order."""
-    return tuple(sorted(found - known))
 
 
 def no_strangers(pattern: str, shown: tuple[str, ...]) -> Judgement:
@@ -145,8 +140,7 @@ def day_has_come(day: int, passed: float | None) -> Judgement:
     """Judge that a day of the rollout has begun: day 1 with the traffic switch, day 2 a day later."""
     subject = f"day {day} of the rollout"
     if passed is None or passed < 0:
-        sentence = f"{subject}: since when the release carries traffic is not known"
-        return expect(None, subject, sentence, "traffic.switched_at, or --switched-at")
+        return since_unknown(subject)
     sentence = f"{subject}: {passed:.1f} days have passed since the traffic switch"
     clears = f"{day - 1} days between the traffic switch and now"
     figures = measured("day", round(passed, 3), day - 1, "days")
@@ -191,11 +185,6 @@ class Covered:
     since: dt.datetime
     until: dt.datetime
     skew_seconds: float
-
-    @property
-    def latest(self) -> dt.datetime:
-        """Return the latest time that an entry may bear."""
-        return self.until + dt.timedelta(seconds=self.skew_seconds)
 
 
 def logged_truly(change: Change, entries: tuple[Logged, ...], covered: Covered) -> Judgement:
@@ -242,10 +231,11 @@ def _problems(change: Change, entries: tuple[Logged, ...], covered: Covered) -> 
                 f"“{other.old}” without an entry"
             )
     yield from _end(change, entries[-1])
+    latest = covered.until + dt.timedelta(seconds=covered.skew_seconds)
     for entry in entries:
         if not entry.actor:
             yield f"the entry of {entry.at:%H:%M:%S} UTC does not say who did it"
-        if entry.at > covered.latest:
+        if entry.at > latest:
             yield f"an entry bears the time {entry.at:%Y-%m-%d %H:%M:%S} UTC, which is yet to come"
 
 
@@ -295,25 +285,18 @@ def recorded(
     subject: str, audit: Audit, sent: Sent, entries: Sequence[probes.audit.Entry], seconds: float
 ) -> Judgement:
     """PASS when a read has exactly one entry, in time and in truth."""
-    count, sentence = (
-        len(entries),
-        f"a read under the id {sent.id} has exactly one entry in the audit log",
-    )
+    count, read = len(entries), f"a read under the id {sent.id} has"
     clears = "an audit log that is on and keeps each access once, with who and when"
     if count == 1:
         wrong = _wrong(audit, sent, entries[0])
     elif count:
-        wrong = f"a read under the id {sent.id} has {count} entries in the audit log, wanted exactly one"
+        wrong = f"{read} {count} entries in the audit log, wanted exactly one"
     else:
-        wrong = (
-            f"a read under the id {sent.id} has no entry in the audit log after {seconds:.0f} s, "
-            "wanted exactly one"
-        )
+        wrong = f"{read} no entry in the audit log after {seconds:.0f} s, wanted exactly one"
         clears += f"; or another audit.trial.header, if a gateway on the way replaces {audit.trial.header}"
-    data = {"request_id": sent.id}
-    return expect(
-        not wrong, subject, wrong or sentence, clears, **measured("recorded", count, 1), data=data
-    )
+    sentence = wrong or f"{read} exactly one entry in the audit log"
+    figures = measured("recorded", count, 1)
+    return expect(not wrong, subject, sentence, clears, **figures, data={"request_id": sent.id})
 
 
 def _wrong(audit: Audit, sent: Sent, entry: probes.audit.Entry) -> str:
