@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import concurrent.futures
 import dataclasses
-import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Generic, TypeVar
@@ -14,6 +13,7 @@ from gates.decide.outcome import Outcome
 from probes import http
 from probes.http import HttpAnswer
 from probes.observation import Facts, Observation, pause
+from settings.environment import Environment
 from steps.kit import failures
 from steps.kit.asked import Asked, Unread
 from steps.kit.expect import expect
@@ -51,34 +51,10 @@ class _Found(Generic[V]):
     judgements: tuple[Judgement, ...]
 
     @property
-    def bad(self) -> bool:
-        """Whether it would be a FAIL if it lasted."""
-        return self.away is not None or any(one.outcome is Outcome.FAIL for one in self.judgements)
-
-    @property
-    def words(self) -> str:
-        """Return what was bad, in words."""
+    def bad(self) -> str:
+        """What would be a FAIL if it lasted, in words; empty where nothing would."""
         failed = [one.sentence for one in self.judgements if one.outcome is Outcome.FAIL]
         return self.away or "; ".join(failed)
-
-
-class Clocks:
-    """One clock for each (region, service), started by the first bad answer, shared by all checks."""
-
-    def __init__(self) -> None:
-        self._since: dict[tuple[str, str], float] = {}
-        self._lock = threading.Lock()
-
-    def since(self, region: str, service: str, began: float) -> float:
-        """Return since when a service is bad; `began` is when it was first asked in vain."""
-        with self._lock:
-            return self._since.setdefault((region, service), began)
-
-    def up(self, region: str, *services: str) -> None:
-        """Stop the clocks of what answers."""
-        with self._lock:
-            for service in services:
-                self._since.pop((region, service), None)
 
 
 class Availability:
@@ -86,7 +62,8 @@ class Availability:
 
     def __init__(self, platform: Platform) -> None:
         self._platform = platform
-        self._clocks = Clocks()
+        self._bad_since: dict[tuple[str, str], float] = {}
+        """By region and service, when it was first asked in vain: shared by all checks."""
 
     def reach(
         self,
@@ -116,19 +93,19 @@ class Availability:
         behind = f"{service}: {subject}"
         found = ask()
         if found.away is None and not (found.bad and confirm):
-            self._clocks.up(region, service, behind)
+            self._up(region, service, behind)
             return Reading(found.observation, found.judgements)
         key = service if found.observation.value is None else behind
-        since = self._clocks.since(region, key, found.began)
+        since = self._bad_since.setdefault((region, key), found.began)
         asked = 1
         while (left := since + self._platform.confirm_seconds - time.monotonic()) > 0:
             if self._platform.deadline.remaining_seconds() <= 0:
                 why = "the run's deadline came before that could be confirmed"
-                return Reading(found.observation, (_undecided(subject, found.words, why),))
+                return Reading(found.observation, (_undecided(subject, found.bad, why),))
             pause(min(self._platform.poll_seconds, left))
-            before, found, asked = found.words, self._past_throttling(ask), asked + 1
+            before, found, asked = found.bad, self._past_throttling(ask), asked + 1
             if not found.bad:
-                self._clocks.up(region, service, behind)
+                self._up(region, service, behind)
                 seconds = time.monotonic() - since
                 return Reading(found.observation, self._ended(subject, before, found, seconds))
         lasted = f"for {time.monotonic() - since:.1f} s (asked {_times(asked)})"
@@ -153,6 +130,10 @@ class Availability:
             raise Unread(subject)
         return found.observation.value
 
+    def _up(self, region: str, *services: str) -> None:
+        for service in services:
+            self._bad_since.pop((region, service), None)
+
     def _past_throttling(self, ask: Callable[[], _Found[V]]) -> _Found[V]:
         """Ask again while the gate is throttled (429), as often as it may, for `confirm_for` at most.
 
@@ -161,20 +142,15 @@ class Availability:
         end = time.monotonic() + min(
             self._platform.confirm_seconds, self._platform.deadline.remaining_seconds()
         )
-        found = ask()
-        while (wait := self._throttled_seconds(found.observation)) is not None:
-            if time.monotonic() + wait > end:
-                break
-            pause(wait)
+        while True:
             found = ask()
-        return found
-
-    def _throttled_seconds(self, observation: Observation[V]) -> float | None:
-        """Return how long to wait after an answer that throttles the gate; None after any other."""
-        answer = observation.value
-        if not isinstance(answer, HttpAnswer) or answer.status != TOO_MANY_REQUESTS:
-            return None
-        return max(answer.retry_after_seconds or 0.0, self._platform.poll_seconds)
+            answer = found.observation.value
+            if not isinstance(answer, HttpAnswer) or answer.status != TOO_MANY_REQUESTS:
+                return found
+            wait = max(answer.retry_after_seconds or 0.0, self._platform.poll_seconds)
+            if time.monotonic() + wait > end:
+                return found
+            pause(wait)
 
     def intermittent(self, subject: str, words: str, bad: int, asked: int) -> Judgement:
         """Return what some bad answers among good ones say: one is a recovery, more are none."""
@@ -285,32 +261,26 @@ def witness(platform: Platform, region: str) -> str | None:
     Asked are the services of the other regions, Prometheus and the vantage controls. Any HTTP
     answer will do: it proves that the gate has network. A gate without must not roll anything back.
     """
-    asks = dict(_asks(platform, region))
-    if not asks:
-        return None
-    with concurrent.futures.ThreadPoolExecutor(len(asks)) as pool:
-        answers = {name: pool.submit(ask) for name, ask in asks.items()}
-        return next((name for name, answer in answers.items() if answer.result()), None)
-
-
-def _asks(platform: Platform, region: str) -> Iterator[tuple[str, Callable[[], bool]]]:
     settings = platform.environment.settings
+
+    def answers(url: str, path: str) -> bool:
+        target = http.HttpTarget(url, settings.ca_file)
+        answer = http.request(target, "GET", path, deadline=platform.call_deadline())
+        return answer.value is not None
+
+    others = dict(_others(settings, region))
+    if not others:
+        return None
+    with concurrent.futures.ThreadPoolExecutor(len(others)) as pool:
+        asked = {name: pool.submit(answers, *where) for name, where in others.items()}
+        return next((name for name, answer in asked.items() if answer.result()), None)
+
+
+def _others(settings: Environment, region: str) -> Iterator[tuple[str, tuple[str, str]]]:
     for other, described in settings.regions.items():
-        if other == region:
-            continue
-        for service in described.services:
-            yield f"{service} in {other}", _asker(platform, described.services[service], "/")
+        for service, address in described.services.items() if other != region else ():
+            yield f"{service} in {other}", (address, "/")
     for address in {described.prometheus for described in settings.regions.values()}:
-        yield "Prometheus", _asker(platform, address, "/-/ready")
+        yield "Prometheus", (address, "/-/ready")
     for number, address in enumerate(settings.vantage_controls, start=1):
-        yield f"vantage control {number}", _asker(platform, address, "/")
-
-
-def _asker(platform: Platform, url: str, path: str) -> Callable[[], bool]:
-    def ask() -> bool:
-        target = http.HttpTarget(url, platform.environment.settings.ca_file)
-        return (
-            http.request(target, "GET", path, deadline=platform.call_deadline()).value is not None
-        )
-
-    return ask
+        yield f"vantage control {number}", (address, "/")

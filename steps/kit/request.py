@@ -115,15 +115,10 @@ def switched_at_of(
     if asked is not None:
         return _switched_at(asked)
     told: dt.datetime | None = getattr(loaded.settings.traffic, key)
-    if told is not None and _is_to_come(told):
-        raise ConfigurationError(
-            f"{loaded.path.name}: traffic.{key}: {told.isoformat()} is still to come; leave it out "
-            "until traffic is switched."
-        )
-    if told is not None and _is_of_another(told):
-        raise ConfigurationError(
-            f"{loaded.path.name}: traffic.{key}: {told.isoformat()} is {_TOO_OLD}"
-        )
+    wrong = None if told is None else _wrong(told, "leave it out until traffic is switched")
+    if told is not None and wrong is not None:
+        where = f"{loaded.path.name}: traffic.{key}"
+        raise ConfigurationError(f"{where}: {told.isoformat()} is {wrong}")
     return told
 
 
@@ -150,19 +145,14 @@ def _switched_at(asked: str) -> dt.datetime:
         raise RequestError("--switched-at: write it like 2026-01-31T22:00:00Z.") from exc
     if at.tzinfo is None:
         raise RequestError("--switched-at: needs a time zone, such as the Z in 22:00:00Z.")
-    if _is_to_come(at):
-        raise RequestError(
-            f"--switched-at: {asked} is still to come; write when traffic was switched."
-        )
-    if _is_of_another(at):
-        raise RequestError(f"--switched-at: {asked} is {_TOO_OLD}")
+    wrong = _wrong(at, "write when traffic was switched")
+    if wrong is not None:
+        raise RequestError(f"--switched-at: {asked} is {wrong}")
     return at
 
 
-def _is_to_come(at: dt.datetime) -> bool:
-    return at - utc_now() > CLOCKS_DIFFER
-
-
-def _is_of_another(at: dt.datetime) -> bool:
-    """Tell whether a switch is too old to be that of the release that is asked about."""
-    return utc_now() - at > OLDEST_SWITCH
+def _wrong(at: dt.datetime, instead: str) -> str | None:
+    """Return why this is not when traffic went to the release that is asked about; None where it may be."""
+    if at - utc_now() > CLOCKS_DIFFER:
+        return f"still to come; {instead}."
+    return _TOO_OLD if utc_now() - at > OLDEST_SWITCH else None

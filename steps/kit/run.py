@@ -76,7 +76,8 @@ def open_run(request: Request) -> Iterator[Run]:
     """Yield a run; raises ConfigurationError and ProviderError before anything is measured."""
     refuse_malformed(request.release, request.switched_at)
     policy = load_policy(Checks.of(request.checks).policy)
-    with environment(request.env, request.environment_file, _quiet) as loaded:
+    # The terminal is pytest's; that a platform is being brought up shows in its own status.
+    with environment(request.env, request.environment_file, lambda _: None) as loaded:
         run_dir = request.run_dir or OUT / new_run_id("pytest")
         asked = dataclasses.replace(loaded, checks=request.checks or loaded.checks)
         platform = Platform.of(asked, policy, request, run_dir.name)
@@ -90,7 +91,3 @@ def open_run(request: Request) -> Iterator[Run]:
                 yield run
         finally:
             events.close()
-
-
-def _quiet(_: str) -> None:
-    """Leave the terminal to pytest; bringing a platform up shows in its own status."""

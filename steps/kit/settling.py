@@ -4,27 +4,19 @@ from __future__ import annotations
 
 import dataclasses
 import enum
-import threading
+import functools
 import time
 from collections.abc import Callable, Hashable
 from typing import Any, Generic, TypeVar
 
-from probes.observation import FailureKind, Observation, pause
-from steps.kit.failures import failure_of
+from probes.observation import Observation, pause
+from steps.kit.failures import Cause, cause, failure_of
 from steps.kit.platform import Platform
 
 FLOOR_SECONDS = 5.0
 """A scaled settle time is never shorter than this."""
 LOOK_EVERY_SECONDS = 5.0
 LOOK_FLOOR_SECONDS = 0.2
-_MAY_PASS = frozenset(
-    {
-        *(FailureKind.NAME_NOT_RESOLVED, FailureKind.NO_ROUTE, FailureKind.REFUSED),
-        *(FailureKind.TIMEOUT, FailureKind.CONNECTION_LOST, FailureKind.TLS_FAILED),
-        *(FailureKind.SERVER_BUSY, FailureKind.SERVER_ERROR),
-    }
-)
-"""Failures that the next look may not meet again; a refused token or a wrong address stays."""
 
 T = TypeVar("T")
 
@@ -71,12 +63,11 @@ class SettleClocks:
 
     def __init__(self) -> None:
         self._since: dict[Hashable, float] = {}
-        self._lock = threading.Lock()
 
     def running_seconds(self, thing: Hashable) -> float:
         """Return the seconds since the first look at a thing."""
-        with self._lock:
-            return time.monotonic() - self._since.setdefault(thing, time.monotonic())
+        now = time.monotonic()
+        return now - self._since.setdefault(thing, now)
 
 
 def settle_seconds(platform: Platform, policy_seconds: float) -> float:
@@ -97,24 +88,21 @@ def settled(
     The caller judges the last look: time up is a FAIL, a run that ended first INCONCLUSIVE. `clock`
     tells the seconds already waited, e.g. `lambda: clocks.running_seconds((region, "rollout"))`.
     """
-    running = clock or _own_clock()
+    running = clock or functools.partial(SettleClocks().running_seconds, "it")
     between = platform.scaled(LOOK_EVERY_SECONDS, LOOK_FLOOR_SECONDS)
     while True:
         began = running()
         value = look()
-        ended = _ended(platform, progress(value), began >= seconds)
-        if ended is not None:
+        state = progress(value)
+        if state not in (Progress.MOVING, Progress.UNREADABLE):
+            ended = Ended.DONE if state is Progress.DONE else Ended.BROKEN
             return Settled(value, ended, began)
+        if began >= seconds:
+            return Settled(value, Ended.TIME_UP, began)
+        if platform.deadline.remaining_seconds() <= 0:
+            return Settled(value, Ended.RUN_ENDED, began)
         left = min(seconds - running(), platform.deadline.remaining_seconds())
         pause(min(between, left))
-
-
-def _ended(platform: Platform, state: Progress, time_up: bool) -> Ended | None:  # noqa: FBT001 - one call, beside its value
-    if state not in (Progress.MOVING, Progress.UNREADABLE):
-        return Ended.DONE if state is Progress.DONE else Ended.BROKEN
-    if time_up:
-        return Ended.TIME_UP
-    return Ended.RUN_ENDED if platform.deadline.remaining_seconds() <= 0 else None
 
 
 def missed(observed: Observation[Any]) -> Progress:
@@ -122,10 +110,6 @@ def missed(observed: Observation[Any]) -> Progress:
 
     An instrument's blip is waited out like the platform's own: kubectl survives it, so does the gate.
     """
-    passes = failure_of(observed).kind in _MAY_PASS
+    # The next look may not meet an absence again; a refused token or a wrong address stays.
+    passes = cause(failure_of(observed)) is Cause.UNAVAILABLE
     return Progress.UNREADABLE if passes else Progress.BROKEN
-
-
-def _own_clock() -> Callable[[], float]:
-    started = time.monotonic()
-    return lambda: time.monotonic() - started

@@ -71,22 +71,11 @@ class Books:
     @classmethod
     def of(cls, loaded: Loaded, release: Release) -> Books:
         """Open them; raises ConfigurationError."""
-        section = loaded.settings.statements
-        if section is None:
-            raise ConfigurationError("the environment lacks the section statements; add it.")
-        text, approvers = read_approvers(loaded.path.parent / section.approvers)
+        text, approvers = _approvers_of(loaded)
         bound = read_release(loaded, release)
-        name = loaded.settings.name
-        subject = Subject(
-            name, release.tag, bound.digest.removeprefix("sha256:"), bound.file.commit
-        )
-        return cls(
-            chain=chain_of(store_of(loaded), subject),
-            subject=subject,
-            approvers=approvers,
-            text=text,
-            release=bound,
-        )
+        digest = bound.digest.removeprefix("sha256:")
+        subject = Subject(loaded.settings.name, release.tag, digest, bound.file.commit)
+        return cls(chain_of(store_of(loaded), subject), subject, approvers, text, bound)
 
     def ledger(self, now: dt.datetime) -> Ledger:
         """Return what counts; of a chain that was changed, nothing. Raises StoreError."""
@@ -106,10 +95,7 @@ def _ledger(chain: Chain, subject: Subject, approvers: Approvers, now: dt.dateti
 
 def ledger_then(loaded: Loaded, subject: Subject, at: dt.datetime) -> Ledger:
     """Return what counted of a release at a time; raises ConfigurationError, StoreError."""
-    section = loaded.settings.statements
-    if section is None:
-        raise ConfigurationError("the environment lacks the section statements; add it.")
-    _, approvers = read_approvers(loaded.path.parent / section.approvers)
+    _, approvers = _approvers_of(loaded)
     return _ledger(chain_of(store_of(loaded), subject), subject, approvers, at)
 
 
@@ -120,6 +106,13 @@ def chain_of(store: Store, subject: Subject) -> Chain:
     return Chain(store, folder, {"schema": SCHEMA, **whose})
 
 
+def _approvers_of(loaded: Loaded) -> tuple[str, Approvers]:
+    section = loaded.settings.statements
+    if section is None:
+        raise ConfigurationError("the environment lacks the section statements; add it.")
+    return read_approvers(loaded.path.parent / section.approvers)
+
+
 def receive(chain: Chain, envelope: Mapping[str, Any], approvers: str) -> int:
     """Add an envelope, with the approvers file as it is now; return its number. Raises StoreError."""
 
@@ -127,8 +120,7 @@ def receive(chain: Chain, envelope: Mapping[str, Any], approvers: str) -> int:
         at = utc_now().isoformat(timespec="milliseconds")
         return {"received_at": at, "approvers": approvers, "envelope": envelope}
 
-    number: int = chain.append(record)["number"]
-    return number
+    return int(chain.append(record)["number"])
 
 
 def read_approvers(path: pathlib.Path) -> tuple[str, Approvers]:
@@ -155,12 +147,10 @@ def keys_of(
 
 
 @functools.lru_cache(maxsize=64)
-def _known(text: str) -> tuple[Approvers, Mapping[str, str], tuple[PublicKey, ...]]:
-    """Return what an approvers file says, its keys by fingerprint, and these; raises ConfigurationError."""
+def _known(text: str) -> tuple[Approvers, tuple[tuple[str, Key, PublicKey], ...]]:
+    """Return what an approvers file says, and its keys; raises ConfigurationError."""
     approvers = parse(Approvers, yaml_of(text.encode(), "approvers"), "approvers")
-    keys = keys_of(approvers)
-    lines = {public.fingerprint: key.key for _, key, public in keys}
-    return approvers, lines, tuple(public for _, _, public in keys)
+    return approvers, keys_of(approvers)
 
 
 def _receipt(record: Mapping[str, Any]) -> Receipt:
@@ -168,7 +158,7 @@ def _receipt(record: Mapping[str, Any]) -> Receipt:
     number, digest = record["number"], digest_of(record)
     try:
         received = _moment(record["received_at"])
-        approvers, lines, keys = _known(record["approvers"])
+        approvers, keys = _known(record["approvers"])
     except (KeyError, TypeError, ValueError, AttributeError, ConfigurationError):
         problem = "holds no time of receipt, or no approvers file, that can be read"
         return Receipt(number, digest, _NEVER, None, None, problem=problem)
@@ -176,7 +166,8 @@ def _receipt(record: Mapping[str, Any]) -> Receipt:
         envelope, statement = _opened(record.get("envelope"))
     except (probes.signatures.MalformedError, NotJsonError, MalformedError) as exc:
         return Receipt(number, digest, received, approvers, None, problem=f"can't be read: {exc}")
-    signers = probes.signatures.verify(envelope, keys, rules.NAMESPACE)
+    signers = probes.signatures.verify(envelope, [one for _, _, one in keys], rules.NAMESPACE)
+    lines = {public.fingerprint: key.key for _, key, public in keys}
     found = {lines[one]: one for one in signers}
     return Receipt(number, digest, received, approvers, statement, found)
 
@@ -240,7 +231,7 @@ def _asking(
     around = Around(
         now=now,
         major=books.release.file.kind == "major",
-        emergency=is_emergency(
+        emergency=_is_emergency(
             loaded, now if phase else max(now, books.release.file.planned_start)
         ),
         authors=_authors(loaded, books.release) if ledger.signed else frozenset(),
@@ -289,13 +280,7 @@ def words_against(loaded: Loaded, policy: Policy, release: Release) -> tuple[str
     return (*(f"{one}; it stands until it is withdrawn" for one in stands), *unclear(found))
 
 
-def waivers(platform: Platform) -> dict[str, str]:
-    """Return by check what people waived, as sentences; what cannot be read is not waived."""
-    found, _ = by_people(platform.environment, platform.policy, platform.release)
-    return {one.check: str(one) for one in found}
-
-
-def is_emergency(loaded: Loaded, at: dt.datetime) -> bool:
+def _is_emergency(loaded: Loaded, at: dt.datetime) -> bool:
     """Tell whether a time is outside of the deployment windows; without any, it is."""
     described = loaded.settings.deployment
     windows = [

@@ -12,6 +12,7 @@ from typing import Any
 
 from gates.decide.judgement import Scalar
 from gates.decide.suite import EVENT, Attachment, Finding, Kind, Suite, Tested
+from settings.delivery import Frontend, Images
 from steps.kit.asked import Asked
 from steps.kit.evidence import Evidence, read_evidence
 from steps.kit.run import Run
@@ -38,7 +39,7 @@ def hand_over(  # noqa: PLR0913 - what evidence is made of, all by name
 
     Texts are cut at 500 characters, and one that holds a secret of the environment is left out.
     """
-    build = _build(run, kind)
+    build = run.shared(_image_build if kind is Kind.CONTRACT else _web_build)
     suite = Suite(
         kind=kind,
         check=asked.check.id,
@@ -67,24 +68,18 @@ def attach(run: Run, name: str, content: bytes, media_type: str, ending: str) ->
     )
 
 
-def _build(run: Run, kind: Kind) -> Evidence | None:
-    """Return the build's own evidence, which names the commit and the digests of what was tested."""
-    return run.shared(_image_build if kind is Kind.CONTRACT else _web_build)
-
-
 def _image_build(run: Run) -> Evidence | None:
-    images = run.platform.environment.settings.images
-    return None if images is None else _believed(run, images.evidence)
+    return _believed(run, run.platform.environment.settings.images)
 
 
 def _web_build(run: Run) -> Evidence | None:
-    frontend = run.platform.environment.settings.frontend
-    return None if frontend is None else _believed(run, frontend.evidence)
+    return _believed(run, run.platform.environment.settings.frontend)
 
 
-def _believed(run: Run, kind: str) -> Evidence | None:
-    reading = read_evidence(run.platform, kind)
-    return reading.evidence if reading.believable else None
+def _believed(run: Run, built: Images | Frontend | None) -> Evidence | None:
+    """Return the build's own evidence, which names the commit and the digests of what was tested."""
+    reading = None if built is None else read_evidence(run.platform, built.evidence)
+    return reading.evidence if reading is not None and reading.believable else None
 
 
 def _secrets(run: Run) -> tuple[str, ...]:
