@@ -40,7 +40,7 @@ from steps.flags.doctor import examine_audit, examine_redis
 from steps.kit.findings import Finding, Level, Subject, System
 from steps.kit.platform import Platform
 from steps.kit.request import EVENTS, regions_of, release_of
-from steps.logs.doctor import examine_logs
+from steps.logs.reading import examine_logs
 from steps.monitoring.doctor import examine_monitoring
 from steps.network.doctor import examine_certificates, examine_dns
 from steps.objectives.doctor import examine_overlaps, examine_prometheus

@@ -1,13 +1,14 @@
-"""How the logs of a program are read in a region, and what a baseline keeps of them."""
+"""How the logs of a program are read in a region, what a baseline keeps of them, and what the doctor says."""
 
 from __future__ import annotations
 
 import dataclasses
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import probes
+from gates.decide.outcome import Outcome
 from probes.kubernetes import LogRules
 from probes.log_lines import Format, Log
 from probes.observation import Observation, utc_now
@@ -16,8 +17,9 @@ from steps.cluster.clusters import Clusters
 from steps.delivery.reading import aws_target
 from steps.kit.baseline import CannotCollectError
 from steps.kit.failures import failure_of
+from steps.kit.findings import Finding, Keys, Subject, System, examination
 from steps.kit.platform import Platform
-from steps.logs.rules import Period
+from steps.logs import rules
 
 BEFORE = "logs"
 """The collector's name."""
@@ -43,27 +45,26 @@ class Reading:
         """What is read; raises NotDescribedError."""
         return self.platform.section(Logs)
 
-    def period(self) -> Period:
+    def period(self) -> rules.Period:
         """Return how times count, and that it is now."""
-        return Period(utc_now(), self.platform.environment.settings.time_scale)
+        return rules.Period(utc_now(), self.platform.environment.settings.time_scale)
 
     def of(self, region: str, program: str) -> Observation[Log]:
         """Read what a program logged in a region."""
         section = self.section
         one, lines = section.programs[program], section.lines
-        rules = LogRules(lines.level_field, frozenset(lines.error_levels), lines.error_words, 0)
+        levels = LogRules(lines.level_field, frozenset(lines.error_levels), lines.error_words, 0)
         events = frozenset((*section.alerts, *section.failed_logins))
         form = Format(
-            rules, section.message_field, section.event_field, events, frozenset(section.words)
+            levels, section.message_field, section.event_field, events, frozenset(section.words)
         )
         seconds = self.platform.scaled(self.seconds, _LEAST_SECONDS)
         moment = utc_now() - dt.timedelta(seconds=seconds)
         deadline = self.clusters.long_deadline()
         if one.log_group is not None:
             target = aws_target(self.platform)
-            target = dataclasses.replace(
-                target, region=section.aws_regions.get(region, target.region)
-            )
+            elsewhere = section.aws_regions.get(region, target.region)
+            target = dataclasses.replace(target, region=elsewhere)
             group = probes.cloudwatch.Group(one.log_group, one.log_pattern)
             return probes.cloudwatch.since(target, group, moment, form, deadline=deadline)
         return probes.pod_logs.since(
@@ -96,3 +97,21 @@ def _facts(reading: Reading, region: str, program: str) -> dict[str, Any]:
         "errors": dict(log.counts.errors),
         "events": dict(log.counts.events),
     }
+
+
+@examination
+def examine_logs(subject: Subject, region: str, section: Logs) -> Iterator[Finding]:
+    """Read the last hour of every program, as the checks do; what stands in it is theirs to judge."""
+    reading = Reading(Clusters(subject.platform), HOUR_SECONDS)
+    here = f"regions.{region}.kubernetes"
+    keys = Keys(f"{here}.server", f"{here}.ca_file", f"{here}.token")
+    for program in section.programs:
+        system = System(subject, f"the log of {program}", region, keys)
+        log = system.read(reading.of(region, program))
+        found = rules.whole("it", log, subject.platform.policy.logs, reading.period())
+        if found.outcome is Outcome.PASS:
+            pods = len(log.sources)
+            yield system.ok(f"{log.counts.lines} lines in the last hour, from {pods} pods")
+        else:
+            fixes = subject.key(f"logs.{program}", "its labels and container")
+            yield system.warn(found.sentence, fixes)

@@ -214,7 +214,7 @@ def migrations_back(asked: Asked) -> None:
     was = known(asked, MIGRATIONS)
     if was is None:
         return
-    applied = migration_rules.current(migration_rules.applied_of(recorded(asked, data))).values()
+    applied = migration_rules.current(recorded(asked, data).applied).values()
     rows = [(one.name, one.succeeded) for one in applied if one.rolled_back_at is None]
     asked.judge(rules.migrations_as_before("migrations", was.facts, rows))
 

@@ -9,8 +9,7 @@ from steps.kit.asked import Asked
 from steps.kit.expect import nothing_to_judge, since_unknown
 from steps.kit.run import Run
 from steps.kit.sentence import described, then
-from steps.statements import rules
-from steps.statements.signed import judge_signed
+from steps.statements.signed import documented, judge_signed
 
 described("the signed statements of the release are read", Statements, "statements")
 
@@ -40,4 +39,4 @@ def is_signed_or_proved(asked: Asked, run: Run, item: str) -> None:
 @then("the documents that the runbook names are there")
 def documents_are_there(asked: Asked, statements: Statements) -> None:
     wanted = asked.platform.policy.statements.runbook.documents
-    asked.judge(rules.documented(wanted, statements.documents))
+    asked.judge(documented(wanted, statements.documents))

@@ -15,7 +15,7 @@ from pydantic import SecretStr
 from gates.decide.outcome import Outcome
 from gates.decide.statements import Kind
 from sandbox.systems.people import standins
-from steps.countdown import rules
+from steps.countdown import countdown
 from steps.kit.platform import Platform
 from tests.golden import Said
 from tests.probes.mail_server import mailbox
@@ -56,7 +56,7 @@ WAIVED = {"T7-TEST-8": (F, "waived until Friday"), "T7-DOCS-2": (U, "waived unti
 def test_what_is_computed(
     found: Mapping[str, Outcome | None], outcome: Outcome, said: Said
 ) -> None:
-    judgement = rules.completed("items", found, WAIVED)
+    judgement = countdown.completed("items", found, WAIVED)
     assert judgement.outcome is outcome
     said([judgement.sentence, judgement.data])
 
