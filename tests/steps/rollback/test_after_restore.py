@@ -7,6 +7,7 @@ import datetime as dt
 import hashlib
 import os
 import pathlib
+import shutil
 import subprocess
 import time
 
@@ -35,7 +36,8 @@ PG_RESTORE = str(sandbox_postgres.programs() / "pg_restore")
 def backup(records: Records, tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
     """Return a backup, with a folder of its own."""
     records.dump(BACKUP)
-    file = (records.backups / BACKUP).rename(tmp_path_factory.mktemp("backups") / BACKUP)
+    own = tmp_path_factory.mktemp("backups") / BACKUP
+    file = pathlib.Path(shutil.copy(records.backups / BACKUP, own))
     half_an_hour_ago = time.time() - 1800
     os.utime(file, (half_an_hour_ago, half_an_hour_ago))
     return file
