@@ -9,6 +9,9 @@ from collections.abc import Mapping, Sequence
 from settings.monitoring import FileSystems
 from settings.objectives import Metric, Objective
 
+RELEASE = "{release}"
+"""In a label of the environment: the number of the version that has to serve."""
+
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Grouped:
@@ -19,6 +22,11 @@ class Grouped:
     """More matchers."""
     by: tuple[str, ...] = ()
     """Labels whose values are counted apart."""
+
+
+def of_any_release(labels: Mapping[str, str]) -> dict[str, str]:
+    """Return the labels but for those that tell the release."""
+    return {name: value for name, value in labels.items() if RELEASE not in value}
 
 
 def selector(name: str, labels: Mapping[str, str], *more: str) -> str:

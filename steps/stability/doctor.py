@@ -13,8 +13,6 @@ from steps.objectives import promql
 from steps.objectives.doctor import Asker
 from steps.stability.reading import Ranges, filled
 
-_RELEASE = "{release}"
-
 
 @examination
 def examine_stability(subject: Subject, region: str, section: Stability) -> Iterator[Finding]:
@@ -50,8 +48,7 @@ def _events(asker: Asker, section: Stability, name: str) -> Finding:
     if described is None:
         return _undescribed(asker, key, "{name: …, labels: {…}}")
     # Before a deployment there is only the release before.
-    own = {label: value for label, value in described.labels.items() if _RELEASE not in value}
-    labels = asker.subject.labels(asker.here, own)
+    labels = asker.subject.labels(asker.here, promql.of_any_release(described.labels))
     selector = promql.selector(described.name, labels, *described.match)
     if not asker.series(f"count({selector})"):
         fix = asker.subject.key(key, "the counter's name and labels")

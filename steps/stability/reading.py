@@ -15,13 +15,8 @@ from settings.objectives import Objective
 from steps.kit.baseline import Before, CannotCollectError
 from steps.kit.platform import Platform
 from steps.objectives import promql
-from steps.objectives.counting import (
-    FLOOR_SCRAPES,
-    LOOK_BACK_FLOOR_SECONDS,
-    Counting,
-    Reading,
-)
-from steps.objectives.instrument import Fit, Inspector, UnfitError, unfit
+from steps.objectives.counting import FLOOR_SCRAPES, LOOK_BACK_FLOOR_SECONDS, Counting
+from steps.objectives.instrument import Fit, Inspector, UnfitError, forget, unfit
 from steps.stability.rules import Counted, Points, Was
 
 COLLECTOR = "stability"
@@ -30,8 +25,6 @@ RANGE_SECONDS = 300.0
 """What `$range` stands for."""
 STEPS_OF_RANGE = 5
 _DAY_SECONDS, _VALUES_OF_A_DAY = 86400.0, 288
-_RELEASE = "{release}"
-_NO_OWN_PATHS: frozenset[str] = frozenset()
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -51,20 +44,11 @@ class Ranges:
         step = max(range_ / STEPS_OF_RANGE, scrape_seconds)
         return cls(max(look_back, 2 * range_), range_, step)
 
-    def of_a_day(self, platform: Platform, known_seconds: float) -> Ranges:
-        """Return the same over all that is known, up to a day."""
-        known = min(known_seconds, platform.scaled(_DAY_SECONDS, self.look_back))
-        return Ranges(known, self.range, max(self.step, known / _VALUES_OF_A_DAY))
-
 
 def filled(figure: Figure, labels: Mapping[str, str], range_seconds: float) -> str:
     """Return the query of a figure with its labels and its range."""
     matchers = promql.selector("", labels)[1:-1]
     return figure.query.replace(LABELS, matchers).replace(RANGE, f"{range_seconds * 1000:.0f}ms")
-
-
-def _named(labels: Mapping[str, str]) -> str:
-    return ", ".join(f"{name} {value}" for name, value in sorted(labels.items()))
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -82,44 +66,28 @@ class EventCounting(Counting):
         cls, inspector: Inspector, name: str, events: Events, *, released: bool
     ) -> EventCounting:
         """Return what counts these events in a region: the release's, or those of whatever ran before."""
-        own = {
-            label: value
-            for label, value in events.labels.items()
-            if released or _RELEASE not in value
-        }
+        own = events.labels if released else promql.of_any_release(events.labels)
+        # As much of an objective as counting needs: which metric it is, and that it is no histogram.
+        known: dict[str, Any] = {"kind": "errors", "metric": name}
         return cls(
             inspector=inspector,
-            objective=_of_counter(name),
+            objective=Objective.model_construct(**known),
             metric=events.model_copy(update={"labels": own}),
             labels=inspector.platform.labels(inspector.region, own),
-            own_paths=_NO_OWN_PATHS,
+            own_paths=frozenset(),
             failed=next(iter(events.failed.items()), None),
         )
 
-    def counted(self, fit: Fit, seconds: float) -> Counted:
-        """Return the events of the last seconds; raises UnfitError."""
-        reading: Reading = self.read(fit, seconds)
-        counts = reading.over(None, seconds)
-        return Counted(counts.total, counts.bad, seconds)
-
     def _columns(self) -> tally.Columns:
-        return self._columns_of
+        def columns(series: Samples) -> Iterable[str]:
+            label, pattern = self.failed or ("", None)
+            bad = pattern is not None and re.fullmatch(pattern, series.labels.get(label, ""))
+            return (tally.ALL, tally.BAD) if bad else (tally.ALL,)
 
-    def _columns_of(self, series: Samples) -> Iterable[str]:
-        if self.failed is None:
-            return (tally.ALL,)
-        label, pattern = self.failed
-        bad = re.fullmatch(pattern, series.labels.get(label, "")) is not None
-        return (tally.ALL, tally.BAD) if bad else (tally.ALL,)
+        return columns
 
     def _check(self, counted: tally.Tally, series: Iterable[Samples]) -> None:
         """Leave events alone that bear no status, or come seldom."""
-
-
-def _of_counter(name: str) -> Objective:
-    """Return as much of an objective as counting needs: which metric it is, and that it is no histogram."""
-    known: dict[str, Any] = {"kind": "errors", "metric": name}
-    return Objective.model_construct(**known)
 
 
 class _EarlierTargets(Inspector):
@@ -128,16 +96,14 @@ class _EarlierTargets(Inspector):
     @property
     def target_labels(self) -> dict[str, str]:
         """Labels of the targets in this region, but for those that tell the release."""
-        own = {
-            name: value
-            for name, value in self.section.target_labels.items()
-            if _RELEASE not in value
-        }
+        own = promql.of_any_release(self.section.target_labels)
         return self.platform.labels(self.region, {"job": self.section.job, **own})
 
 
-def was(platform: Platform, earlier: Before, name: str) -> Was:
+def was(platform: Platform, earlier: Before | None, name: str) -> Was | None:
     """Return what a baseline has of a figure or of events; nothing where it was taken after the switch."""
+    if earlier is None:
+        return None
     facts = earlier.facts.get(name) if isinstance(earlier.facts, Mapping) else None
     switched_at = platform.switched_at
     if switched_at is not None and dt.datetime.fromisoformat(earlier.taken_at) >= switched_at:
@@ -155,7 +121,7 @@ def collect(platform: Platform) -> dict[str, Any]:
 
 
 def _before(platform: Platform, region: str, section: Stability) -> dict[str, Any]:
-    inspector = _EarlierTargets(platform, region, lambda _: None)
+    inspector = _EarlierTargets(platform, region, forget)
     try:
         fit = inspector.inspect()
     except UnfitError as exc:
@@ -200,18 +166,15 @@ class Now:
 
     def over_a_day(self) -> Now:
         """Return the same with all that is known, up to a day."""
-        day = self.ranges.of_a_day(self.inspector.platform, self.known_seconds)
+        ranges, platform = self.ranges, self.inspector.platform
+        known = min(self.known_seconds, platform.scaled(_DAY_SECONDS, ranges.look_back))
+        day = Ranges(known, ranges.range, max(ranges.step, known / _VALUES_OF_A_DAY))
         return dataclasses.replace(self, ranges=day)
 
     @property
     def seconds(self) -> float:
-        """Return how much of the look-back is known and of the release."""
+        """How much of the look-back is known and of the release."""
         return min(self.ranges.look_back, self.known_seconds)
-
-    @property
-    def missing_seconds(self) -> float:
-        """Return how much of the look-back is not known yet."""
-        return self.ranges.look_back - self.seconds
 
     def points(self, name: str) -> Points:
         """Return a figure's values, each over a range inside of what is read; raises UnfitError."""
@@ -223,14 +186,17 @@ class Now:
         steps: list[dict[str, float]] = [{} for _ in range(count)]
         found = self.inspector.matrix(query, (begin, end, step), name).series if count else ()
         for one in found:
+            named = ", ".join(f"{label} {value}" for label, value in sorted(one.labels.items()))
             for at, value in one.samples:
-                steps[round((at - begin).total_seconds() / step)][_named(one.labels)] = value
+                steps[round((at - begin).total_seconds() / step)][named] = value
         return Points(tuple(steps), figure.at_least)
 
-    def events(self, name: str) -> Counted:
-        """Return the release's events; raises UnfitError."""
-        counting = EventCounting.of(self.inspector, name, self.section.events[name], released=True)
-        return counting.counted(self.fit, self.seconds)
+    def events(self, name: str, *, released: bool = True) -> Counted:
+        """Return the release's events, or those of whatever ran before; raises UnfitError."""
+        events = self.section.events[name]
+        counting = EventCounting.of(self.inspector, name, events, released=released)
+        counts = counting.read(self.fit, self.seconds).over(None, self.seconds)
+        return Counted(counts.total, counts.bad, self.seconds)
 
     def median(self, name: str, worse: str) -> dict[str, float]:
         """Return a figure as a baseline keeps it; raises UnfitError."""
@@ -241,5 +207,4 @@ class Now:
 
     def earlier(self, name: str) -> dict[str, float]:
         """Return the events of whatever release ran before, as a baseline keeps them; raises UnfitError."""
-        counting = EventCounting.of(self.inspector, name, self.section.events[name], released=False)
-        return counting.counted(self.fit, self.seconds).facts()
+        return self.events(name, released=False).facts()

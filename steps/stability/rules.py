@@ -87,7 +87,7 @@ def rate_kept(title: str, now: Counted, was: Was, keeps: float, own: float = 0.0
     """
     before = was.counted
     if before is None or before.good <= 0:
-        return nothing_before(title, was)
+        return _nothing_before(title, was)
     if now.problem:
         return _open(title, now.problem)
     share = keeps * now.seconds
@@ -103,7 +103,7 @@ def rate_not_risen(title: str, now: Counted, was: Was, at_most: float, few: floa
     """Judge that events come at `at_most` times the baseline's rate at most; `few` are never a spike."""
     before = was.counted
     if before is None:
-        return nothing_before(title, was)
+        return _nothing_before(title, was)
     if now.problem:
         return _open(title, now.problem)
     share = at_most * now.seconds
@@ -122,7 +122,7 @@ def share_not_risen(title: str, now: Counted, was: Was, at_most: float, few: flo
     """
     before = was.counted
     if before is None or before.events <= 0:
-        return nothing_before(title, was)
+        return _nothing_before(title, was)
     if now.problem:
         return _open(title, now.problem)
     if now.events <= 0:
@@ -133,7 +133,8 @@ def share_not_risen(title: str, now: Counted, was: Was, at_most: float, few: flo
     kept = not now.failed or high <= limit
     good = False if low > limit else True if kept or _proved_below(now, few) else None
     wanted = f"at most {at_most:g} times that share, or less than {few:.0%}"
-    found = f"{title}: {_of_all(now)} failed; {was.named} has {_of_all(before)}; wanted {wanted}"
+    of_now, of_before = (f"{one.failed:,.0f} of {one.events:,.0f}" for one in (now, before))
+    found = f"{title}: {of_now} failed; {was.named} has {of_before}; wanted {wanted}"
     if good is None:
         found += "; these are too few to tell"
     share, earlier = (round(one.failed / one.events, 6) for one in (now, before))
@@ -144,10 +145,6 @@ def share_not_risen(title: str, now: Counted, was: Was, at_most: float, few: flo
 
 def _proved_below(counted: Counted, share: float) -> bool:
     return upper_bound(counted.failed, counted.events) <= share
-
-
-def _of_all(counted: Counted) -> str:
-    return f"{counted.failed:,.0f} of {counted.events:,.0f}"
 
 
 def _bounds(now: float, before: float) -> tuple[float, float]:
@@ -163,7 +160,7 @@ def _compared(
     was: Was,
     wanted: str,
 ) -> Judgement:
-    rate, earlier = _a_minute(now), _a_minute(before)
+    rate, earlier = (60 * one.good / one.seconds for one in (now, before))
     found = (
         f"{title}: {now.good:,.0f} in {now.seconds:.0f} s, {rate:,.3g} a minute; {was.named} has "
         f"{before.good:,.0f} in {before.seconds:.0f} s, {earlier:,.3g} a minute; wanted {wanted}"
@@ -180,21 +177,12 @@ def _compared(
     )
 
 
-def _a_minute(counted: Counted) -> float:
-    return 60 * counted.good / counted.seconds
-
-
 def few_failed(title: str, now: Counted, most: float) -> Judgement:
     """Judge that a share of the events failed that is below `most`, with 95 % confidence."""
     if now.problem:
         return _open(title, now.problem)
-    good = (
-        True
-        if _proved_below(now, most)
-        else False
-        if lower_bound(now.failed, now.events) > most
-        else None
-    )
+    above = lower_bound(now.failed, now.events) > most
+    good = True if _proved_below(now, most) else False if above else None
     share = now.failed / now.events if now.events else None
     shown = "none was tried" if share is None else f"{share:.1%} of {now.events:,.0f} failed"
     found = f"{title}: {shown}, wanted less than {most:.0%}"
@@ -226,19 +214,16 @@ class Points:
                 f"{fewest} series at {steps} of {len(self.steps)} steps, there are at least "
                 f"{self.at_least}; the others may be bad"
             )
-        strange = next(
-            (value for one in self.steps for value in one.values() if not math.isfinite(value)),
-            None,
-        )
-        return None if strange is None else f"a value is {strange}, not a finite number"
+        values = (value for one in self.steps for value in one.values())
+        strange = [
+            f"a value is {one}, not a finite number" for one in values if not math.isfinite(one)
+        ]
+        return strange[0] if strange else None
 
     def worst(self, worse: str) -> list[tuple[float, str]]:
         """Return each step's worst value and its series, of those that are numbers."""
-        choose = max if worse == "higher" else min
-        found = (
-            [(value, name) for name, value in one.items() if math.isfinite(value)]
-            for one in self.steps
-        )
+        choose, steps = max if worse == "higher" else min, (one.items() for one in self.steps)
+        found = ([(value, name) for name, value in one if math.isfinite(value)] for one in steps)
         return [choose(one) for one in found if one]
 
     def median(self, worse: str) -> float:
@@ -260,8 +245,8 @@ def within(limit: FigureLimit, points: Points) -> Judgement:
     word = "highest" if limit.worse == "higher" else "lowest"
     wanted = "below" if limit.worse == "higher" else "above"
     found = (
-        f"{title}: {word} five-minute value {shown(value, unit)}{f' ({series})' if series else ''}, "
-        f"of {len(points.steps)}; wanted {wanted} {shown(bound, unit)}"
+        f"{title}: {word} five-minute value {_shown(value, unit)}{f' ({series})' if series else ''}, "
+        f"of {len(points.steps)}; wanted {wanted} {_shown(bound, unit)}"
     )
     figures = measured("limit", round(value, 6), bound, unit)
     return expect(not beyond, title, found, "the cause found, or more room", **figures)
@@ -275,18 +260,18 @@ def unchanged(limit: FigureLimit, points: Points, was: Was) -> Judgement:
     """Judge that the median is not worse than the baseline's by more than the change that is allowed."""
     before, title = _comparable(limit, was), limit.title
     if before is None:
-        return nothing_before(title, was)
+        return _nothing_before(title, was)
     if points.problem:
         return _open(title, points.problem)
     now, allowed = points.median(limit.worse), limit.change or 0.0
     worse_by = now - before if limit.worse == "higher" else before - now
     good = worse_by <= max(allowed * abs(before), limit.slack)
     found = (
-        f"{title}: {shown(now, limit.unit)}; {was.named} has {shown(before, limit.unit)}; wanted at most "
+        f"{title}: {_shown(now, limit.unit)}; {was.named} has {_shown(before, limit.unit)}; wanted at most "
         f"{allowed:.0%} {limit.worse}"
     )
     if limit.slack:
-        found += f", or {shown(limit.slack, limit.unit)}"
+        found += f", or {_shown(limit.slack, limit.unit)}"
     figures = measured(STABLE, round(now, 6), round(before, 6), limit.unit)
     return expect(good, title, found, "the cause found", **figures)
 
@@ -306,7 +291,7 @@ def trend(limit: FigureLimit, points: Points, was: Was | None) -> Judgement:
     """
     title, bound = limit.title, _bound(limit, was)
     if bound is None:
-        return nothing_before(title, was) if was else _open(title, "nothing limits it")
+        return _nothing_before(title, was) if was else _open(title, "nothing limits it")
     values = [value for value, _ in points.worst(limit.worse)]
     if points.problem or len(values) < LEAST_OF_A_TREND:
         few = f"{len(values)} values, and {LEAST_OF_A_TREND} make a trend"
@@ -317,9 +302,9 @@ def trend(limit: FigureLimit, points: Points, was: Was | None) -> Judgement:
     now, *later = (one == bound or _better(one, bound, limit.worse) for one in (level, low, high))
     good = False if not any(later) else True if now and all(later) else None
     sentence = (
-        f"{title}: median {shown(level, limit.unit)}; if the trend continues, between "
-        f"{shown(low, limit.unit)} and {shown(high, limit.unit)} after the same time again; wanted "
-        f"{'below' if limit.worse == 'higher' else 'above'} {shown(bound, limit.unit)}"
+        f"{title}: median {_shown(level, limit.unit)}; if the trend continues, between "
+        f"{_shown(low, limit.unit)} and {_shown(high, limit.unit)} after the same time again; wanted "
+        f"{'below' if limit.worse == 'higher' else 'above'} {_shown(bound, limit.unit)}"
     )
     if good is None:
         sentence += "; undecided"
@@ -351,7 +336,7 @@ def _slopes(values: Sequence[float]) -> tuple[float, float]:
     return between[max(0, math.floor(low) - 1)], between[min(len(between) - 1, math.ceil(high))]
 
 
-def shown(value: float, unit: str) -> str:
+def _shown(value: float, unit: str) -> str:
     """Return a value as people say it; a share in percent, seconds under one as milliseconds."""
     if unit == "%":
         return f"{value:.1%}"
@@ -360,7 +345,7 @@ def shown(value: float, unit: str) -> str:
     return f"{value:,.4g} {unit}".rstrip()
 
 
-def nothing_before(title: str, was: Was) -> Judgement:
+def _nothing_before(title: str, was: Was) -> Judgement:
     """Return the INCONCLUSIVE of what the baseline has nothing of."""
     why = was.facts.get("unknown")
     told = f": {why}" if isinstance(why, str) else ""

@@ -8,7 +8,7 @@ from gates.decide.judgement import Judgement
 from probes.observation import pause
 from settings.monitoring import EventsLimit, FigureLimit, Stability
 from steps.kit.asked import Asked
-from steps.kit.baseline import Before, before
+from steps.kit.baseline import before
 from steps.kit.expect import need
 from steps.kit.platform import NotDescribedError
 from steps.kit.run import Run
@@ -32,31 +32,27 @@ def limits(asked: Asked) -> Limits:
     policy, own = asked.platform.policy.stability, asked.check.id
     every: Limits = (*policy.figures, *policy.events)
     found = tuple(one for one in every if one.check == own)
-    if not found:
-        folder = asked.platform.policy_folder
-        raise NotDescribedError(
-            f"{folder} lacks a figure or events of stability for {own}; add one"
-        )
-    return found
+    return _some(asked, found, f"a figure or events of stability for {own}; add one")
 
 
 @when("every figure of the first hour is read since the traffic switch", target_fixture="limits")
 def every_figure(asked: Asked) -> Limits:
     """Return the figures of all checks; raises NotDescribedError where the policy has none."""
-    found = asked.platform.policy.stability.figures
+    return _some(asked, asked.platform.policy.stability.figures, "figures of stability")
+
+
+def _some(asked: Asked, found: Limits, what: str) -> Limits:
     if not found:
-        raise NotDescribedError(f"{asked.platform.policy_folder} lacks figures of stability")
+        raise NotDescribedError(f"{asked.platform.policy_folder} lacks {what}")
     return found
 
 
 @then("what the policy measures it by keeps to its limits, and is as it was before the release")
 def as_before(run: Run, asked: Asked, limits: Limits) -> None:
     """Judge every figure and all events of this check in every region, against policy and baseline."""
-
-    def judged(now: Now, one: Limit, was: Was | None) -> Iterator[Judgement]:
-        return _judged(now, one, was, _own_reads(run, now, one))
-
-    _judge_each(run, asked, limits, judged)
+    _judge_each(
+        run, asked, limits, lambda now, one, was: _judged(now, one, was, _own_reads(run, now, one))
+    )
 
 
 @then("if its trend continues, it keeps to its limit for the same time again")
@@ -92,8 +88,10 @@ def _judge_each(run: Run, asked: Asked, limits: Limits, judged: Judged) -> None:
             here.judge(exc.judgement)
             return
         for one in limits:
+            name = one.events if isinstance(one, EventsLimit) else one.figure
+            was = reading.was(here.platform, earlier.get(here.region), name)
             try:
-                here.judge(*judged(now, one, _was(here, one, earlier.get(here.region))))
+                here.judge(*judged(now, one, was))
             except UnfitError as exc:
                 here.judge(exc.judgement)
 
@@ -110,24 +108,19 @@ def _whole_look_back(run: Run, here: Asked, section: Stability) -> Now:
         return Now.of(inspector, section, fit, since)
 
     now = known()
-    wait = now.missing_seconds + _HAIR_SECONDS
+    wait = now.ranges.look_back - now.seconds + _HAIR_SECONDS
     if _HAIR_SECONDS < wait < here.platform.deadline.remaining_seconds():
         run.events.write(
             "waiting", check=here.check.id, region=here.region, awaited="the whole look-back"
         )
         pause(wait)
         now = known()
-    if now.missing_seconds > 0:
+    if now.seconds < now.ranges.look_back:
         raise unfit(
             f"{now.seconds:.0f} s of the look-back's {now.ranges.look_back:.0f} s are known: the run ended, "
             "or Prometheus was restarted"
         )
     return now
-
-
-def _was(here: Asked, one: Limit, earlier: Before | None) -> Was | None:
-    name = one.events if isinstance(one, EventsLimit) else one.figure
-    return None if earlier is None else reading.was(here.platform, earlier, name)
 
 
 def _own_reads(run: Run, now: Now, one: Limit) -> float:

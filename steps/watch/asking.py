@@ -8,10 +8,9 @@ from collections.abc import Iterator, Sequence
 from typing import Protocol
 
 import probes
-from gates.decide.counting.statistics import Counts, proof
-from gates.decide.trigger import Observation
+from gates.decide.counting.statistics import proof
 from probes import http
-from probes.observation import Observation as Observed
+from probes.observation import Observation
 from settings.objectives import RollbackLimit
 from settings.triggers import Trigger
 from steps.kit.availability import absence, usable, witness
@@ -40,33 +39,31 @@ class Seen:
     asks_again: bool = True
     """Whether a later evaluation may still find out what this one could not."""
 
-    @property
-    def observation(self) -> Observation:
-        """Return it as the trigger's clock takes it."""
-        return Observation(self.at, self.holds)
-
 
 class Condition(Protocol):
     """What a trigger watches in one region."""
 
     subject: str
     for_seconds: float
-    limit: float | None
+    limit: float | None = None
     """Of the figure, a share; None where there is none."""
 
-    twice: bool
+    twice: bool = False
     """Whether it asks for a rollback as soon as a second reading says the same."""
-    every_seconds: float
+    every_seconds: float = 0.0
     """Between two readings; 0 for one at every evaluation. A reading that takes time holds up no other."""
 
     def ready_in_seconds(self) -> float:
         """Return after how long it can be evaluated at all."""
+        return 0.0
 
     def ask(self, times: Sequence[float], now: float) -> tuple[Seen, ...]:
         """Evaluate at each of these times (seconds since 1970, by the gate's clock); the last one is now."""
+        raise NotImplementedError
 
-    def proves(self, since: float, until: float, now: float) -> bool:
+    def proves(self, since: float, until: float, now: float) -> bool:  # noqa: ARG002 - no sample is drawn
         """Return whether what was seen from then until then proves more than bad luck."""
+        return True
 
 
 def conditions(platform: Platform, region: str, trigger: Trigger) -> Iterator[Condition]:
@@ -81,17 +78,15 @@ def conditions(platform: Platform, region: str, trigger: Trigger) -> Iterator[Co
             yield Outage(platform, region, service, trigger.unavailable_for)
 
 
-class OverLimit:
+class OverLimit(Condition):
     """The share of bad events in an objective's look-back, over its rollback limit."""
-
-    twice, every_seconds = False, 0.0
 
     def __init__(self, platform: Platform, region: str, trigger: Trigger) -> None:
         title = self.subject = trigger.title
         objective = platform.policy.objective(need(trigger.objective, "an objective"))
         self._least_events = trigger.least_events
         self._rollback: RollbackLimit = need(objective.rollback, f"a rollback limit for {title}")
-        self.limit: float | None = self._rollback.budget
+        self.limit = self._rollback.budget
         self._switched_at = platform.switched_at
         self._counting = Counting.of_objective(platform, region, objective, forget)
         self._inspector = self._counting.inspector
@@ -155,21 +150,13 @@ class OverLimit:
             return Seen(at, _TOO_EARLY)
         until = fit.server_time - dt.timedelta(seconds=ago)
         counts = reading.counts(self._rollback, look_back, until)
-        problem = counts.problem() or self._too_few(counts.total)
-        if problem is not None:
-            return Seen(at, problem)
-        share = counts.bad / counts.total
-        return Seen(at, _share(counts), share > self._rollback.budget, share)
-
-    def _too_few(self, events: float) -> str | None:
-        if events <= 0:
-            return "no events"
-        few = events < self._least_events
-        return (
-            f"{events:,.0f} events, fewer than {self._least_events:,} decide nothing"
-            if few
-            else None
-        )
+        problem, events, least = counts.problem(), counts.total, self._least_events
+        if problem is not None or events <= 0:
+            return Seen(at, problem or "no events")
+        if events < least:
+            return Seen(at, f"{events:,.0f} events, fewer than {least:,} decide nothing")
+        share = counts.bad / events
+        return Seen(at, f"{share:.2%} of {events:,.0f}", share > self._rollback.budget, share)
 
     def _age(self, fit: Fit) -> float:
         """Return for how many seconds the release's own samples are known to this Prometheus."""
@@ -179,11 +166,8 @@ class OverLimit:
         return (fit.server_time - max(self._switched_at + own, fit.started_at)).total_seconds()
 
 
-class Outage:
+class Outage(Condition):
     """One service that does not answer, while something else does."""
-
-    limit: float | None = None
-    twice, every_seconds = False, 0.0
 
     def __init__(self, platform: Platform, region: str, service: str, lasts: float) -> None:
         self.subject = service
@@ -196,21 +180,13 @@ class Outage:
         self._up = dict(described.up) if described is not None else {}
         self._path = next((one.path for one in health), "/")
 
-    def ready_in_seconds(self) -> float:
-        """Return 0: it can be asked at once."""
-        return 0.0
-
     def ask(self, times: Sequence[float], now: float) -> tuple[Seen, ...]:
         """Ask now; whether it answered at an earlier time nobody can tell any more."""
         missed = (lost(at, "was not asked then") for at in times[:-1])
         return (*missed, self._now(now))
 
-    def proves(self, since: float, until: float, now: float) -> bool:  # noqa: ARG002 - no sample is drawn
-        """Return True: each of the answers was missed."""
-        return True
-
     def _now(self, at: float) -> Seen:
-        found: Observed[http.HttpAnswer] = http.request(
+        found: Observation[http.HttpAnswer] = http.request(
             self._target, "GET", self._path, deadline=self._platform.call_deadline()
         )
         away = absence(found)
@@ -242,7 +218,3 @@ class Outage:
 def lost(at: float, words: str) -> Seen:
     """Return an evaluation that has no answer and never will."""
     return Seen(at, words, asks_again=False)
-
-
-def _share(counts: Counts) -> str:
-    return f"{counts.bad / counts.total:.2%} of {counts.total:,.0f}"

@@ -6,16 +6,19 @@ All regions share what is read here. Each is confirmed by a second reading, but 
 from __future__ import annotations
 
 import dataclasses
+import datetime as dt
+import functools
+import math
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 import probes
 from environments.store import StoreError
 from environments.yaml_file import ConfigurationError
 from gates.decide.declared import Declared, declared, unclear
 from gates.decide.judgement import Judgement
-from gates.decide.outcome import Outcome
+from gates.decide.outcome import Meaning, Outcome
 from probes.observation import Failure, utc_now
 from settings.flags import Audit
 from settings.monitoring import Monitoring, Security
@@ -33,7 +36,6 @@ from steps.kit.statements import Books
 from steps.monitoring import watchers
 from steps.people import support
 from steps.people.rules import complained
-from steps.watch import rules
 from steps.watch.asking import Condition, Seen, lost
 
 _AS_GOOD_AS_NOW_SECONDS = 0.5
@@ -49,166 +51,164 @@ def standing(platform: Platform, trigger: Trigger, words: Words) -> Iterator[Con
 
     Raises NotDescribedError for what the environment does not describe.
     """
+    check, title, every = trigger.check, trigger.title, trigger.read_every
     if trigger.watches == "data":
-        yield Loss(platform, trigger)
+        Data.of(platform)
+        yield Standing(platform, title, functools.partial(_loss, check), every)
     if trigger.watches == "security":
         section = platform.section(Security)
         if section.alerts:
-            yield Breach(platform, section)
+            watchdog = platform.section(Monitoring).alertmanager.watchdog
+            ask = functools.partial(_breach, platform, section, watchdog)
+            gap = platform.scaled(platform.policy.triggers.gap, LEAST_GAP_SECONDS)
+            # Alertmanager keeps nothing of what was longer ago than a gap may be.
+            yield Standing(platform, "security alerts", lambda _: ask(), known_for=gap)
         if section.events:
-            yield Events(platform, trigger, section)
+            events = functools.partial(_events, check, section.events, platform.section(Audit))
+            yield Standing(platform, "security events", events, every)
     if trigger.complaints_over is not None:
-        yield Complaints(platform, trigger, trigger.complaints_over)
+        desk, limit = platform.section(SupportDesk), trigger.complaints_over
+        yield Standing(platform, title, functools.partial(_complaints, desk, limit), every)
     statements = platform.environment.settings.statements
     if statements is not None and platform.policy.statements.declare is not None:
-        yield Word(platform, trigger, words)
+        # Nothing else has to bear a signature out.
+        yield Standing(platform, "a person's word", lambda _: words.of(check), twice=False)
 
 
-class Standing:
+class Standing(Condition):
     """A reading that is good for all the time before it: what was lost by then is lost now."""
 
-    limit: float | None = None
     for_seconds = 0.0
-    twice = True
 
-    def __init__(self, platform: Platform, subject: str, every: float = 0.0) -> None:
-        self.subject = subject
+    def __init__(
+        self,
+        platform: Platform,
+        subject: str,
+        read: Callable[[Platform], Found],
+        every: float = 0.0,
+        *,
+        known_for: float = math.inf,
+        twice: bool = True,
+    ) -> None:
+        self.subject, self.twice = subject, twice
         self.every_seconds = platform.scaled(every, 0.0)
-        longest = max(self.every_seconds, _LEAST_CALLS * platform.policy.deadlines.call)
-        self._whole, self._longest = platform, longest
+        self._platform, self._read, self._known_for = platform, read, known_for
+        self._longest = max(self.every_seconds, _LEAST_CALLS * platform.policy.deadlines.call)
         self._lock = threading.Lock()
         self._newest: tuple[float, Found] | None = None
 
-    @property
-    def platform(self) -> Platform:
-        """The platform, with the deadline of one reading."""
-        deadline = self._whole.deadline.sooner(self._longest)
-        return dataclasses.replace(self._whole, deadline=deadline)
-
-    def ready_in_seconds(self) -> float:
-        """Return 0: it can be asked at once."""
-        return 0.0
-
-    def proves(self, since: float, until: float, now: float) -> bool:  # noqa: ARG002 - no sample is drawn
-        """Return True: a second reading bears it out."""
-        return True
-
     def ask(self, times: Sequence[float], now: float) -> tuple[Seen, ...]:
         """Read once for all regions; what is well now was well before, what is not may not have been so."""
+        old = [at for at in times if now - at > self._known_for]
         with self._lock:
             if self._newest is None or self._newest[0] < now:
-                self._newest = now, self.read()
+                deadline = self._platform.deadline.sooner(self._longest)
+                here = dataclasses.replace(self._platform, deadline=deadline)
+                self._newest = now, self._read(here)
         holds, words = self._newest[1]
-        before = (Seen(at, words, None if holds else holds) for at in times[:-1])
-        return (*before, Seen(now, words, holds))
-
-    def read(self) -> Found:
-        """Return what is found now."""
-        raise NotImplementedError
-
-
-class Loss(Standing):
-    """Rows, references and frozen rows against the baseline."""
-
-    def __init__(self, platform: Platform, trigger: Trigger) -> None:
-        super().__init__(platform, trigger.title, trigger.read_every)
-        self._check = trigger.check
-        Data.of(platform)
-
-    def read(self) -> Found:
-        """Ask what phase 2.2 asks, and for the sample of frozen rows."""
-        platform = self.platform
-        data = Data.of(platform)
-
-        def judge(asked: Asked) -> None:
-            parts = (
-                migrations.rows_as_before,
-                migrations.no_orphans,
-                migrations.frozen_as_before,
-            )
-            asked.each(parts, lambda part: part(asked, data))
-
-        return rules.lost(_judged(platform, self._check, judge))
-
-
-class Breach(Standing):
-    """Alerts of security that began since the traffic switch."""
-
-    def __init__(self, platform: Platform, section: Security) -> None:
-        super().__init__(platform, "security alerts")
-        self._alerts = section.alerts
-        self._gap_seconds = platform.scaled(platform.policy.triggers.gap, LEAST_GAP_SECONDS)
-        self._watchdog = platform.section(Monitoring).alertmanager.watchdog
-
-    def ask(self, times: Sequence[float], now: float) -> tuple[Seen, ...]:
-        """Ask what fires now; Alertmanager keeps nothing of what was longer ago than a gap may be."""
-        old = [at for at in times if now - at > self._gap_seconds]
         missed = (lost(at, "was not asked then") for at in old)
-        return (*missed, *super().ask(times[len(old) :], now))
+        before = (Seen(at, words, None if holds else holds) for at in times[len(old) : -1])
+        return (*missed, *before, Seen(now, words, holds))
 
-    def read(self) -> Found:
-        """Ask for each of the alerts, and for the one that always fires: without it silence says nothing."""
-        always = self._firing({"alertname": self._watchdog})
-        if isinstance(always, Failure):
-            return None, f"Alertmanager: {always.kind.value}"
-        if not always.heard:
-            return None, f"{self._watchdog} does not arrive at Alertmanager, so no other alert may"
-        return rules.attacked(map(self._firing, self._alerts), self._whole.switched_at)
 
-    def _firing(self, labels: dict[str, str]) -> probes.alerting.Alerts | Failure:
-        platform = self.platform
+def _loss(check: str, platform: Platform) -> Found:
+    """Ask what phase 2.2 asks, and for the sample of frozen rows, against the baseline."""
+    data = Data.of(platform)
+    parts = (migrations.rows_as_before, migrations.no_orphans, migrations.frozen_as_before)
+
+    def judge(asked: Asked) -> None:
+        asked.each(parts, lambda part: part(asked, data))
+
+    return loss(_judged(platform, check, judge))
+
+
+def loss(found: Sequence[Judgement]) -> Found:
+    """Return whether data are lost or corrupt by what was judged of them, and why; None: not to be told.
+
+    More rows than before are none lost, and orphans that are older than the release are none of its own.
+    """
+    bad: list[str] = []
+    open_: list[str] = []
+    for one in found:
+        more = one.rule == "row count" and one.data.get("difference", 0) > 0
+        old = one.rule == "no orphans" and one.means is Meaning.HOLD
+        unknown = one.rule == "no orphans" and one.data.get("baseline") is None
+        if one.outcome is Outcome.PASS or (one.outcome is Outcome.FAIL and (more or old)):
+            continue
+        hold = one.outcome is not Outcome.FAIL or one.means is Meaning.HOLD or unknown
+        (open_ if hold else bad).append(one.sentence)
+    if bad or open_ or not found:
+        return True if bad else None, "; ".join(dict.fromkeys(bad or open_)) or "nothing was read"
+    return False, "nothing is lost"
+
+
+def _breach(platform: Platform, section: Security, watchdog: str) -> Found:
+    """Ask for each of the alerts, and for the one that always fires: without it silence says nothing."""
+
+    def firing(labels: dict[str, str]) -> probes.alerting.Alerts | Failure:
         found = probes.alerting.labelled(
             watchers.alertmanager(platform), labels, deadline=platform.call_deadline()
         )
         return failure_of(found) if found.value is None else found.value
 
-
-class Events(Standing):
-    """What the audit log says of attacks since the traffic switch."""
-
-    def __init__(self, platform: Platform, trigger: Trigger, section: Security) -> None:
-        super().__init__(platform, "security events", trigger.read_every)
-        self._actions = section.events
-        self._check = trigger.check
-        self._audit = platform.section(Audit)
-
-    def read(self) -> Found:
-        """Look for each action; that none is there counts only of a log that records a trial."""
-        platform = self.platform
-        since = need(platform.switched_at, "traffic.switched_at (or --switched-at)")
-        for action in self._actions:
-            found = probes.audit.entries(
-                reading.audit_target(platform),
-                probes.audit.Query(since, action=action),
-                deadline=platform.call_deadline(),
-            )
-            if found.value is None:
-                return None, f"the audit log: {failure_of(found).kind.value}"
-            # The server may not know a parameter: what counts is what the entries say.
-            own = [one for one in found.value.entries if one.action == action and one.at >= since]
-            if own:
-                return True, f"{len(own)} of {action} in the audit log since the traffic switch"
-        tried = _judged(platform, self._check, lambda asked: flags.recorded(asked, self._audit))
-        bad = [one.sentence for one in tried if one.outcome is not Outcome.PASS]
-        return (False, "no event") if tried and not bad else (None, "; ".join(bad) or "not tried")
+    always = firing({"alertname": watchdog})
+    if isinstance(always, Failure):
+        return None, f"Alertmanager: {always.kind.value}"
+    if not always.heard:
+        return None, f"{watchdog} does not arrive at Alertmanager, so no other alert may"
+    return attacked(map(firing, section.alerts), platform.switched_at)
 
 
-class Complaints(Standing):
-    """Complaints about critical functionality since the traffic switch."""
+def attacked(
+    found: Iterable[probes.alerting.Alerts | Failure], switched_at: dt.datetime | None
+) -> Found:
+    """Return whether an alert of security began since the switch, and why; None: not to be told.
 
-    def __init__(self, platform: Platform, trigger: Trigger, limit: int) -> None:
-        super().__init__(platform, trigger.title, trigger.read_every)
-        self._limit = limit
-        self._desk = platform.section(SupportDesk)
+    One that is older, or that somebody silenced, neither asks for a rollback nor is it well.
+    """
+    new, open_ = 0, list[str]()
+    for one in found:
+        if isinstance(one, Failure):
+            open_.append(f"Alertmanager: {one.kind.value}")
+            continue
+        own = sum(switched_at is not None and at >= switched_at for at in one.since)
+        new += own
+        if len(one.since) > own:
+            open_.append("a security alert fires since before the traffic switch")
+        if one.quiet:
+            open_.append("a security alert is silenced")
+    if new:
+        return True, f"{new} security alert{'s' * (new > 1)} since the traffic switch"
+    return (None, "; ".join(dict.fromkeys(open_))) if open_ else (False, "no alert")
 
-    def read(self) -> Found:
-        """Count them."""
-        found = support.complaints(self.platform, self._desk)
+
+def _events(check: str, actions: Sequence[str], audit: Audit, platform: Platform) -> Found:
+    """Look for each action of an attack; that none is there counts only of a log that records a trial."""
+    since = need(platform.switched_at, "traffic.switched_at (or --switched-at)")
+    for action in actions:
+        found = probes.audit.entries(
+            reading.audit_target(platform),
+            probes.audit.Query(since, action=action),
+            deadline=platform.call_deadline(),
+        )
         if found.value is None:
-            return None, f"the support desk: {failure_of(found).kind.value}"
-        judged = complained(found.value, self._limit)
-        holds = {Outcome.PASS: False, Outcome.FAIL: True}.get(judged.outcome)
-        return holds, judged.sentence
+            return None, f"the audit log: {failure_of(found).kind.value}"
+        # The server may not know a parameter: what counts is what the entries say.
+        own = [one for one in found.value.entries if one.action == action and one.at >= since]
+        if own:
+            return True, f"{len(own)} of {action} in the audit log since the traffic switch"
+    tried = _judged(platform, check, lambda asked: flags.recorded(asked, audit))
+    bad = [one.sentence for one in tried if one.outcome is not Outcome.PASS]
+    return (False, "no event") if tried and not bad else (None, "; ".join(bad) or "not tried")
+
+
+def _complaints(desk: SupportDesk, limit: int, platform: Platform) -> Found:
+    """Count the complaints about critical functionality since the traffic switch."""
+    found = support.complaints(platform, desk)
+    if found.value is None:
+        return None, f"the support desk: {failure_of(found).kind.value}"
+    judged = complained(found.value, limit)
+    return {Outcome.PASS: False, Outcome.FAIL: True}.get(judged.outcome), judged.sentence
 
 
 class Words:
@@ -241,20 +241,6 @@ class Words:
             return
         self._found = declared(found, here.policy.statements.declare)
         self._unclear = "; ".join(unclear(found))
-
-
-class Word(Standing):
-    """A person's signed word that a trigger fires: nothing else has to bear it out."""
-
-    twice = False
-
-    def __init__(self, platform: Platform, trigger: Trigger, words: Words) -> None:
-        super().__init__(platform, "a person's word")
-        self._check, self._words = trigger.check, words
-
-    def read(self) -> Found:
-        """Look whether somebody signed it."""
-        return self._words.of(self._check)
 
 
 def _judged(

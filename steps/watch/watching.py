@@ -9,158 +9,124 @@ from __future__ import annotations
 
 import concurrent.futures
 import dataclasses
+import datetime as dt
 import math
 import pathlib
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
-from gates.decide.trigger import Clock, State, step
-from probes.observation import pause
+import probes
+from environments.store import digest_of
+from gates.decide.judgement import Judgement
+from gates.decide.trigger import Clock
+from probes.observation import pause, utc_now
 from reports.events import EVALUATED, WAITING, WATCH_BEGAN, event_of
 from settings.triggers import Trigger
+from steps.cluster import clusters
+from steps.flags import reading as flags
 from steps.kit.asked import Asked
-from steps.kit.platform import NotDescribedError
+from steps.kit.baseline import SHARED, CannotCollectError
+from steps.kit.expect import expect
+from steps.kit.platform import NotDescribedError, Platform
 from steps.kit.run import Run
 from steps.kit.sentence import then, when
 from steps.objectives import objectives
-from steps.watch import rules
-from steps.watch.asking import Condition, Seen, conditions
+from steps.watch.asking import Seen, conditions
 from steps.watch.comparison import comparisons
-from steps.watch.confounders import Confounders
 from steps.watch.standing import Words, standing
+from steps.watch.track import Ended, Key, Track, judge, not_asked
 
 SHORTEST_EVERY_SECONDS = 1.0
 LEAST_GAP = 3
 """Evaluations: one alone is missed easily."""
-MOST_OPEN = 240
-"""So many evaluations are kept that wait for an answer; older ones stay without."""
 AT_ONCE = 8
 Look = concurrent.futures.Future[tuple[Seen, ...]]
-Key = tuple[str, str, str]
-"""Check, region and subject of a condition."""
+
+_LOOK_EVERY_SECONDS = 60.0
+"""Between two looks at what else was changed; what was changed back in between stays unseen."""
+_UNCHANGED = "nothing changed"
+_PROMETHEUS = "Prometheus"
+_READ: tuple[tuple[str, Callable[[Platform], Mapping[str, Any]]], ...] = (
+    ("flags", flags.snapshot),
+    ("kubernetes", clusters.deployments),
+)
 
 
-class Track:
-    """One condition in one region, evaluation by evaluation."""
+class Confounders:
+    """Flags, rollouts, scaling, configuration and Prometheus: how they were, and what differs since.
 
-    def __init__(self, key: Key, clock: Clock, condition: Condition) -> None:
-        self.key = key
-        self.clock = clock
-        self.condition = condition
-        self.state = State()
-        self.seen_until = 0.0
-        """The last time that was evaluated."""
-        self._settled = State()
-        self._open: tuple[Seen, ...] = ()
-        self._evaluations = self._unanswered = 0
-        self._last = self._first_bad = self._why = ""
-        self._worst: float | None = None
+    What was changed while the release was watched may alone be what is seen then.
+    """
 
-    def look(self, times: Iterable[float]) -> tuple[Seen, ...]:
-        """Evaluate now, at what was missed, and again where there was no answer; return what is new."""
-        asked = sorted({*(one.at for one in self._open if _is_open(one)), *times})
-        known = set(self._open)
-        found = self._proved(self.condition.ask(asked, asked[-1]), asked[-1])
-        seen = tuple(one for one in found if one not in known)
-        self.take(seen)
-        return seen
+    def __init__(self, platform: Platform) -> None:
+        self.before: dict[str, str] = {}
+        """Digests by region and name, as they were when the watch began."""
+        self._platform = platform
+        self._changes: dict[tuple[str, str], str] = {}
+        self._unread: dict[str, str] = {}
+        self._looked_at = 0.0
+        self._began: dict[str, dt.datetime] = {}
+        """When the watch began, by region and by its Prometheus' own clock."""
 
-    def _proved(self, seen: Sequence[Seen], now: float) -> list[Seen]:
-        """Return evaluations of which none fires by too few events: such a one decides nothing."""
-        found = {one.at: one for one in seen}
-        while True:
-            state = _folded(self.clock, self._settled, self._with(found.values()))
-            since, fired_at = state.pending_since, state.fired_at
-            if fired_at not in found or self.condition.proves(since or fired_at, fired_at, now):
-                return list(found.values())
-            words = f"{found[fired_at].words}, bad for long enough, but too few events prove it"
-            found[fired_at] = Seen(fired_at, words, asks_again=False)
+    def look(self, *, last: bool) -> None:
+        """Compare with how it was; at the beginning, once a minute and at the end."""
+        first = not self.before
+        if not first and not last and time.monotonic() - self._looked_at < _LOOK_EVERY_SECONDS:
+            return
+        self._looked_at = time.monotonic()
+        if "prometheus" in self._platform.environment.sections:
+            self._platform.each_region(self._look_at_prometheus)
+        for section, read in _READ:
+            if section in self._platform.environment.sections:
+                try:
+                    self._compare(read(self._platform))
+                except (CannotCollectError, NotDescribedError) as exc:
+                    if first or last:
+                        self._unread[section] = str(exc)
 
-    def take(self, seen: Iterable[Seen]) -> None:
-        """Add evaluations; one of a time that is there already takes its place."""
-        before_them = len(self._open)
-        self._open = self._with(seen)
-        self._evaluations += len(self._open) - before_them
-        before, self.state = self.state, _folded(self.clock, self._settled, self._open)
-        self._keep_figures(before.pending_since)
-        missing = any(_is_open(one) for one in self._open)
-        passed = self._open[:-MOST_OPEN] if missing else self._open
-        self._unanswered += sum(1 for one in passed if one.holds is None)
-        self._settled = _folded(self.clock, self._settled, passed)
-        self._open = self._open[len(passed) :]
+    def _look_at_prometheus(self, region: str) -> None:
+        """Note a restart; that it does not answer, every evaluation says that asks it."""
+        target, deadline = self._platform.prometheus(region), self._platform.call_deadline()
+        found = probes.prometheus.instrument(target, deadline=deadline).value
+        if found is not None:
+            began = self._began.setdefault(region, found.server_time)
+            if found.started_at > began:
+                self._changes.setdefault((region, _PROMETHEUS), f"{utc_now():%H:%M:%S}")
 
-    def watched(self) -> rules.Watched:
-        """Return what it came to."""
-        waiting = sum(1 for one in self._open if one.holds is None)
-        return rules.Watched(
-            subject=self.condition.subject,
-            clock=self.clock,
-            limit=self.condition.limit,
-            twice=self.condition.twice,
-            state=self.state,
-            evaluations=self._evaluations,
-            unanswered=self._unanswered + waiting,
-            last=self._last,
-            unanswered_why=self._why,
-            first_bad=self._first_bad,
-            worst=self._worst,
-        )
+    def _compare(self, found: Mapping[str, Any]) -> None:
+        for region, facts in found.items():
+            for name, value in _flat(facts).items():
+                digest = digest_of({"value": value})
+                if self.before.setdefault(f"{region}/{name}", digest) != digest:
+                    self._changes.setdefault((region, name), f"{utc_now():%H:%M:%S}")
 
-    @property
-    def described(self) -> dict[str, Any]:
-        """Return what a view of the watch says of it before its first evaluation."""
-        check, region, subject = self.key
-        where = {"check": check, "region": region, "subject": subject}
-        limit, lasts = self.condition.limit, self.clock.for_seconds
-        return {
-            **where,
-            "limit": limit,
-            "limit_words": rules.limit_words(limit),
-            "for_seconds": lasts,
-        }
-
-    @property
-    def is_open(self) -> bool:
-        """Whether it was never evaluated, or the last time without a good answer."""
-        state = self.state
-        return state.at is None or not (state.pending_since is state.unanswered_since is None)
-
-    def since(self, at: float) -> dict[str, float | None]:
-        """Return since when it is pending and, where that was not later than an evaluation, when it fired."""
-        fired_at = self.state.fired_at
-        fired = fired_at is not None and fired_at <= at
-        return {
-            "pending_since": self.state.pending_since,
-            "fired_at": fired_at if fired else None,
-        }
-
-    def _with(self, seen: Iterable[Seen]) -> tuple[Seen, ...]:
-        known = {one.at: one for one in self._open} | {one.at: one for one in seen}
-        return tuple(known[at] for at in sorted(known))
-
-    def _keep_figures(self, pending_before: float | None) -> None:
-        for one in self._open:
-            if one.value is not None:
-                self._worst = one.value if self._worst is None else max(self._worst, one.value)
-            if one.at == self.state.pending_since != pending_before:
-                self._first_bad = one.words
-            if one.holds is None and not (self._why and self.state.undecided_since):
-                self._why = one.words
-        self._last, self.seen_until = self._open[-1].words, self._open[-1].at
+    def judged(self, region: str) -> Iterator[Judgement]:
+        """Yield what was changed in a region; by policy it leaves the watch undecided, or is shown alone."""
+        good = None if self._platform.policy.triggers.confounders == "hold" else True
+        clears = "a watch in which nothing is changed"
+        for (where, what), at in self._changes.items():
+            if where in (region, SHARED):
+                done = "restarted" if what == _PROMETHEUS else "changed"
+                found = (
+                    f"{what} was {done} while the release was watched (seen at {at} UTC), so what was "
+                    "measured is of more than the release"
+                )
+                yield expect(good, what, found, clears, rule=_UNCHANGED)
+        for section, why in self._unread.items():
+            found = (
+                f"whether {section} were changed while the release was watched is not known: {why}"
+            )
+            yield expect(good, section, found, clears, rule=_UNCHANGED)
 
 
-def _is_open(seen: Seen) -> bool:
-    return seen.holds is None and seen.asks_again
-
-
-def _folded(clock: Clock, state: State, seen: Iterable[Seen]) -> State:
-    """Return the state after evaluations; the first at which it fires is the last that counts."""
-    for one in seen:
-        if state.fired_at is not None:
-            break
-        state, _ = step(clock, state, one.observation)
-    return state
+def _flat(facts: Mapping[str, Any]) -> dict[str, Any]:
+    if "deployments" not in facts:
+        return {f"flag {name}": value for name, value in facts.items()}
+    # Restarts of a pod are the release's own doing.
+    deployments = {f"Deployment {name}": value for name, value in facts["deployments"].items()}
+    rest = {"the ConfigMap": facts["config"], "the Service's selector": facts["selector"]}
+    return {**deployments, **rest}
 
 
 class Watch:
@@ -185,7 +151,7 @@ class Watch:
         self._reading: dict[Key, Look] = {}
         """Readings that take their time, and hold up no evaluation."""
         self._readers = concurrent.futures.ThreadPoolExecutor(max(1, len(self._tracks)))
-        self.ended = rules.Ended(self._wanted, 0.0)
+        self.ended = Ended(self._wanted, 0.0)
 
     @classmethod
     def of(cls, run: Run) -> Watch:
@@ -230,7 +196,7 @@ class Watch:
                 if track is not None:
                     track.take([seen])
         self._done = max(map(self._evaluated, self._tracks.values()), default=0)
-        self.ended = rules.Ended(self._wanted, self._done * self._every)
+        self.ended = Ended(self._wanted, self._done * self._every)
 
     def wait_until_ready(self) -> None:
         """Begin when every condition can be evaluated: just after the switch there are too few scrapes."""
@@ -278,7 +244,7 @@ class Watch:
         self._done = due
         self._confounders.look(last=last)
         fired = [key[0] for key, track in self._tracks.items() if track.state.fired_at is not None]
-        self.ended = rules.Ended(self._wanted, due * every, fired[0] if fired else "")
+        self.ended = Ended(self._wanted, due * every, fired[0] if fired else "")
 
     def _read(self, key: Key, due: int, *, last: bool) -> None:
         """Note what a reading brought, and begin the next one when it is due; the last one is of the end."""
@@ -309,7 +275,7 @@ class Watch:
             raise lacking
         for region in asked.regions:
             seen = [
-                track.watched()
+                track
                 for (check, where, _), track in self._tracks.items()
                 if (check, where) == (asked.check.id, region)
             ]
@@ -317,7 +283,7 @@ class Watch:
                 where = asked.platform.policy_folder
                 raise NotDescribedError(f"{where} lacks a trigger for {asked.check.id}; add it")
             fired = [one for one in seen if one.state.fired_at is not None]
-            asked.check.judge(region, *(rules.judge(one, self.ended) for one in fired or seen))
+            asked.check.judge(region, *(judge(one, self.ended) for one in fired or seen))
             asked.check.judge(region, *self._confounders.judged(region))
 
 
@@ -347,7 +313,7 @@ def meets_its_targets(run: Run, watch: Watch, asked: Asked) -> None:
             f"{asked.platform.policy_folder} lacks triggers.objectives; add them"
         )
     if watch.ended.by or watch.ended.seconds < watch.ended.wanted_seconds:
-        asked.judge(rules.not_asked(watch.ended))
+        asked.judge(not_asked(watch.ended))
         return
     for check in policy.triggers.objectives:
         target = policy.objective(check).model_copy(update={"rollback": None})

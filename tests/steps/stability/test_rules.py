@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from gates.decide.outcome import Outcome
 from probes.postgres.sessions import Busy, Followed, Running
 from settings.monitoring import FigureLimit
-from steps.stability import rules, session_rules
+from steps.stability import rules, sessions
 from steps.stability.rules import Counted, Points, Was
 from tests.tables import cases
 
@@ -275,8 +275,8 @@ def test_sentences_name_value_baseline_and_what_is_wanted() -> None:
     assert (kept.observed, kept.target, kept.unit) == (0.267, 4.0, "a minute")
 
 
-def busy(*sessions: Busy, in_recovery: bool = False) -> Running:
-    return Running(in_recovery=in_recovery, may_look=True, busy=sessions)
+def busy(*some: Busy, in_recovery: bool = False) -> Running:
+    return Running(in_recovery=in_recovery, may_look=True, busy=some)
 
 
 @cases(
@@ -296,7 +296,7 @@ def busy(*sessions: Busy, in_recovery: bool = False) -> Running:
     },
 )
 def test_nothing_runs_for_long(found: Running, outcome: Outcome) -> None:
-    assert session_rules.none_long(found, 300).outcome is outcome
+    assert sessions.none_long(found, 300).outcome is outcome
 
 
 def followed(standbys: int, caught_up: int, seconds: float, behind: float = 0.0) -> Followed:
@@ -324,4 +324,4 @@ def followed(standbys: int, caught_up: int, seconds: float, behind: float = 0.0)
     },
 )
 def test_standbys_follow(found: Followed, wanted: int, outcome: Outcome) -> None:
-    assert session_rules.close(found, wanted, 1.0).outcome is outcome
+    assert sessions.close(found, wanted, 1.0).outcome is outcome

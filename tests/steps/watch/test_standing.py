@@ -21,9 +21,8 @@ from settings.triggers import Trigger
 from steps.data import rules as data_rules
 from steps.kit.baseline import Before
 from steps.kit.expect import expect, unable
-from steps.watch import rules
-from steps.watch.standing import Found, Standing, Word, Words
-from steps.watch.watching import Track
+from steps.watch.standing import Standing, Words, attacked, loss, standing
+from steps.watch.track import Ended, Track, judge
 from tests.steps.platforms import NOWHERE, a_platform
 from tests.steps.statements.signing import Scene
 from tests.tables import cases
@@ -72,7 +71,7 @@ def sample(rows_now: int = 9, checksum: str = "a", types: str = "text") -> Judge
     },
 )
 def test_lost_data(judged: Sequence[Judgement], holds: object) -> None:
-    assert rules.lost(judged)[0] is holds
+    assert loss(judged)[0] is holds
 
 
 def alerts(*minutes: int, quiet: int = 0) -> Alerts:
@@ -99,21 +98,18 @@ AWAY = Failure(FailureKind.REFUSED, "Alertmanager refused the connection.")
 def test_security_alerts(
     found: Sequence[Alerts | Failure], switched: dt.datetime | None, holds: object
 ) -> None:
-    assert rules.attacked(found, switched)[0] is holds
+    assert attacked(found, switched)[0] is holds
 
 
-class Scripted(Standing):
-    """Readings that a test wrote."""
-
-    def __init__(self, folder: pathlib.Path, said: str) -> None:
-        super().__init__(a_platform(folder, {"eu": NOWHERE.format(1)}), "data")
-        self.left = iter(said)
-
-    def read(self) -> Found:
-        return {"x": True, ".": False, "?": None}[next(self.left)], "as written"
+def scripted(folder: pathlib.Path, said: str) -> Standing:
+    """Return a condition whose readings a test wrote."""
+    left = iter(said)
+    means = {"x": True, ".": False, "?": None}
+    platform = a_platform(folder, {"eu": NOWHERE.format(1)})
+    return Standing(platform, "data", lambda _: (means[next(left)], "as written"))
 
 
-ENDED = rules.Ended(wanted_seconds=6, seconds=6)
+ENDED = Ended(wanted_seconds=6, seconds=6)
 
 
 @cases(
@@ -132,15 +128,15 @@ ENDED = rules.Ended(wanted_seconds=6, seconds=6)
 def test_two_readings_fire_and_none_is_no_good_one(
     tmp_path: pathlib.Path, said: str, outcome: Outcome
 ) -> None:
-    condition = Scripted(tmp_path, said)
+    condition = scripted(tmp_path, said)
     track = Track(("TRIG-3", "eu", "data"), Clock(0.5, 3), condition)
     for at in range(1, len(said) + 1):
         track.look([float(at)])
-    assert rules.judge(track.watched(), ENDED).outcome is outcome
+    assert judge(track, ENDED).outcome is outcome
 
 
 def test_regions_share_a_reading(tmp_path: pathlib.Path) -> None:
-    condition = Scripted(tmp_path, ".")
+    condition = scripted(tmp_path, ".")
     assert [condition.ask([1.0], 1.0)[0].holds for _ in ("eu", "us")] == [False, False]
 
 
@@ -160,10 +156,12 @@ def test_a_person_s_word_fires_at_once_and_a_chain_that_was_changed_is_not_well(
     tmp_path: pathlib.Path,
 ) -> None:
     scene = Scene(tmp_path)
-    trigger = Trigger.model_validate({"check": "TRIG-3", "title": "Loss", "watches": "data"})
+    trigger = Trigger.model_validate({"check": "TRIG-3", "title": "Loss", "objective": "PERF-1"})
 
     def found() -> object:
-        return Word(scene.platform, trigger, Words(scene.platform)).ask([1.0], 1.0)[0].holds
+        (word,) = standing(scene.platform, trigger, Words(scene.platform))
+        assert (word.twice, word.for_seconds) == (False, 0)
+        return word.ask([1.0], 1.0)[0].holds
 
     assert found() is False
     scene.sign("rosa.keller", "T7-CODE-7", **DECLARED)

@@ -20,10 +20,10 @@ from steps.kit.baseline import SHARED, CannotCollectError
 from steps.kit.check import Check
 from steps.kit.platform import NotDescribedError, Platform
 from steps.kit.request import EVENTS
-from steps.watch import confounders, rules
+from steps.watch import watching
 from steps.watch.asking import Seen
-from steps.watch.confounders import Confounders
-from steps.watch.watching import Track, Watch
+from steps.watch.track import Ended, Track, judge
+from steps.watch.watching import Confounders, Watch
 from tests.golden import Said
 from tests.probes.servers import Behaviour, closed_port
 from tests.steps import scenarios
@@ -33,7 +33,7 @@ from tests.steps.scripted_prometheus import ScriptedPrometheus
 from tests.tables import cases
 
 MEANS = {"x": True, ".": False, "?": None}
-ENDED = rules.Ended(wanted_seconds=10, seconds=10)
+ENDED = Ended(wanted_seconds=10, seconds=10)
 
 
 @dataclasses.dataclass
@@ -103,13 +103,13 @@ def test_a_view_reads_what_a_track_says_of_itself() -> None:
         "a gap that turns out bad": (Scripted("....????.x", later="....xxxx.x"), ENDED),
         "bad for long enough, by too few events": (Scripted("....xxxx..", proved=False), ENDED),
         "a short gap at its end": (Scripted(".........?"), ENDED),
-        "shorter than what asks for a rollback": (Scripted(".."), rules.Ended(2, 2)),
-        "stopped": (Scripted("...."), rules.Ended(10, 4)),
-        "ended by another one": (Scripted("...."), rules.Ended(10, 4, "TRIG-5")),
+        "shorter than what asks for a rollback": (Scripted(".."), Ended(2, 2)),
+        "stopped": (Scripted("...."), Ended(10, 4)),
+        "ended by another one": (Scripted("...."), Ended(10, 4, "TRIG-5")),
     },
 )
-def test_what_a_watch_comes_to(condition: Scripted, ended: rules.Ended, said: Said) -> None:
-    judgement = rules.judge(looked(condition).watched(), ended)
+def test_what_a_watch_comes_to(condition: Scripted, ended: Ended, said: Said) -> None:
+    judgement = judge(looked(condition), ended)
     said([scenarios.sentence(judgement), judgement.clears, judgement.data])
 
 
@@ -117,7 +117,7 @@ def test_what_was_missed_is_evaluated_with_the_next_one_and_answered_once() -> N
     condition = Scripted("..........")
     track = looked(condition, missed=frozenset({4, 5, 6}))
     assert condition.asked[3] == [4, 5, 6, 7]
-    assert (track.watched().evaluations, track.watched().unanswered) == (10, 0)
+    assert (track.evaluations, track.unanswered) == (10, 0)
 
 
 POLICY = a_policy().model_copy(
@@ -247,9 +247,8 @@ def test_what_was_changed_or_could_not_be_read_leaves_a_watch_undecided(
     def unread(_: Platform) -> Mapping[str, Any]:
         raise CannotCollectError("the cluster of eu: connection refused")
 
-    monkeypatch.setattr(
-        confounders, "_READ", (("flags", lambda _: next(said)), ("kubernetes", unread))
-    )
+    read = (("flags", lambda _: next(said)), ("kubernetes", unread))
+    monkeypatch.setattr(watching, "_READ", read)
     seen = Confounders(platform)
     seen.look(last=False)
     seen.look(last=True)
