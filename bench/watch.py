@@ -20,7 +20,7 @@ from gates.decide.trigger import Clock
 from gates.load import ROOT
 from steps.replay.past import replayed
 from steps.watch.asking import Seen
-from steps.watch.track import Track
+from steps.watch.rules import Track
 from tests.gates.decide import promtool
 
 SERIES, DAYS, TRIGGERS, STEPS = 10_000, 30, 6, 10_000

@@ -40,10 +40,10 @@ RULES = (
     "steps/monitoring/rules.py",
     "steps/network/rules.py",
     "steps/replay/alerts.py",
-    "steps/replay/backtest.py",
     "steps/replay/past.py",
     "steps/rollback/*_rules.py",
-    "steps/stability/*rules.py",
+    "steps/stability/rules.py",
+    "steps/stability/sessions.py",
     "steps/watch/rules.py",
 )
 """What decides: the pure modules, and the pure rules of checks."""

@@ -23,7 +23,7 @@ from settings.policy import Policy
 from settings.triggers import Fixture, Fixtures
 from steps.kit.platform import NotDescribedError, Platform
 from steps.kit.request import Request
-from steps.replay import alerts, backtest, fixtures, history, past
+from steps.replay import alerts, fixtures, history, past
 from steps.replay.history import UnreadableHistoryError
 from steps.replay.past import Past, Told
 
@@ -121,10 +121,10 @@ def _backtest(arguments: argparse.Namespace, stdout: IO[str], tell: Tell) -> int
     if minutes is None and planned is not None and "kubernetes" in planned.rollback:
         minutes = planned.rollback["kubernetes"] / 60
     if arguments.output == "json":
-        said = {name: backtest.record(told, minutes) for name, told in found.items()}
+        said = {name: past.record(told, minutes) for name, told in found.items()}
         stdout.write(json.dumps({"schema": 1, "policies": said}, indent=1, allow_nan=False) + "\n")
     else:
-        stdout.writelines(f"{line}\n" for line in backtest.lines(found, minutes))
+        stdout.writelines(f"{line}\n" for line in past.lines(found, minutes))
     return 0
 
 

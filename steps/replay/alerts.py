@@ -14,12 +14,12 @@ from gates.decide.counting.statistics import events_to_prove
 from gates.decide.judgement import percent
 from settings.objectives import Limit, Metric, Objective, Prometheus
 from settings.triggers import Trigger
-from steps.kit.platform import CONFIRM_FLOOR_SECONDS, NotDescribedError, Platform
+from steps.kit.expect import need
+from steps.kit.platform import CONFIRM_FLOOR_SECONDS, Platform
 from steps.objectives import promql
 from steps.objectives.counting import Times
 from steps.watch.watching import SHORTEST_EVERY_SECONDS
 
-RELEASE = "{release}"
 _HAIR_SECONDS = 0.001
 _FIRES = (
     "The gate also counts what a series shows first when it begins in the range, fires only once the events "
@@ -88,9 +88,8 @@ class Share:
         cls, platform: Platform, region: str, objective: Objective, limit: Limit, *, apart: bool
     ) -> Self:
         """Return it for each release apart, or for the platform's alone; raises NotDescribedError."""
-        metric = platform.environment.settings.metrics.get(objective.metric)
-        if metric is None:
-            raise NotDescribedError(f"the environment lacks metrics.{objective.metric}; add it")
+        described = platform.environment.settings.metrics
+        metric = need(described.get(objective.metric), f"metrics.{objective.metric}")
         scrape = platform.section(Prometheus).scrape_interval
         every = grouped(platform, region, metric.labels)
         of = every if apart else promql.Grouped(platform.labels(region, metric.labels))
@@ -112,8 +111,8 @@ class Share:
 
 def grouped(platform: Platform, region: str, labels: Mapping[str, str]) -> promql.Grouped:
     """Return the series that these labels select for whatever release, each release apart."""
-    named = {name: value for name, value in labels.items() if RELEASE in value}
-    rest = {name: value for name, value in labels.items() if name not in named}
+    rest = promql.of_any_release(labels)
+    named = {name: value for name, value in labels.items() if name not in rest}
     match = [f'{name}=~"{_any_release(value)}"' for name, value in sorted(named.items())]
     return promql.Grouped(platform.labels(region, rest), tuple(match), tuple(sorted(named)))
 
@@ -125,7 +124,9 @@ def over_of(objective: Objective, limit: Limit) -> float | None:
 
 
 def _any_release(value: str) -> str:
-    before, after = (re.escape(part).replace("\\", "\\\\") for part in value.split(RELEASE, 1))
+    before, after = (
+        re.escape(part).replace("\\", "\\\\") for part in value.split(promql.RELEASE, 1)
+    )
     return f"{before}.+{after}"
 
 
@@ -143,11 +144,10 @@ def _rules(platform: Platform, region: str) -> Iterator[dict[str, Any]]:
 
 def _of_target(platform: Platform, region: str, objective: Objective) -> Iterator[dict[str, Any]]:
     target = objective.target
-    events = events_to_prove(0, target.budget)
     expr = Share.ask(platform, region, objective, target, apart=True).query()
-    words = _over(objective, target)
-    stricter = _HOLDS.format(events=events)
-    yield from _pair(objective.check, region, expr, target.budget, ("hold", words, stricter))
+    stricter = _HOLDS.format(events=events_to_prove(0, target.budget))
+    said = "hold", _over(objective, target), stricter
+    yield from _pair(objective.check, region, expr, target.budget, said)
 
 
 def _of_limit(
@@ -159,17 +159,12 @@ def _of_limit(
         return
     share = Share.ask(platform, region, objective, limit, apart=True)
     lasts = duration(share.times.sustained)
-    words = f"{_over(objective, limit)} for {lasts}"
-    record, alert = _pair(
-        trigger.check, region, share.query(), limit.budget, ("rollback", words, _stricter(trigger))
-    )
+    least = trigger.least_events
+    stricter = _FIRES + (f" Fewer than {least:,} events decide nothing." if least > 1 else "")
+    said = "rollback", f"{_over(objective, limit)} for {lasts}", stricter
+    record, alert = _pair(trigger.check, region, share.query(), limit.budget, said)
     yield record
     yield {"alert": alert["alert"], "expr": alert["expr"], "for": lasts, **alert}
-
-
-def _stricter(trigger: Trigger) -> str:
-    least = trigger.least_events
-    return _FIRES + (f" Fewer than {least:,} events decide nothing." if least > 1 else "")
 
 
 def _pair(

@@ -35,11 +35,11 @@ class UnreadableHistoryError(Exception):
 class _Question:
     """What a trigger asks of one release in one region."""
 
+    trigger: Trigger
     query: str
     limit: float
     for_seconds: float
     rollback: RollbackLimit | None = None
-    least_events: int = 1
     whole: tuple[str, str] = ("", "")
     """The share of bad events in as long as it must last, and how many events there were."""
 
@@ -55,7 +55,7 @@ def told(platform: Platform, pasts: Sequence[Past]) -> Iterator[Told]:
             for region in platform.regions:
                 question = _question(then, region, trigger)
                 if question is not None:
-                    yield _told(then, region, (trigger, question), past)
+                    yield _told(then, region, question, past)
 
 
 def lacking(platform: Platform) -> Iterator[str]:
@@ -114,7 +114,7 @@ def _question(platform: Platform, region: str, trigger: Trigger) -> _Question | 
     if trigger.unavailable_for is not None:
         up = promql.selector("up", alerts.grouped(platform, region, {"job": section.job}).labels)
         lasts = platform.scaled(trigger.unavailable_for, CONFIRM_FLOOR_SECONDS)
-        return _Question(f"1 - max({up})", 0.5, lasts)
+        return _Question(trigger, f"1 - max({up})", 0.5, lasts)
     if trigger.objective is None:
         return None
     objective = platform.policy.objective(trigger.objective)
@@ -125,12 +125,10 @@ def _question(platform: Platform, region: str, trigger: Trigger) -> _Question | 
     lasts = share.times.sustained
     proof_seconds = max(lasts, FLOOR_SCRAPES * share.scrape_seconds)
     whole = share.query(proof_seconds), share.events(proof_seconds)
-    least = trigger.least_events
-    return _Question(share.query(), limit.budget, lasts, limit, least, whole)
+    return _Question(trigger, share.query(), limit.budget, lasts, limit, whole)
 
 
-def _told(platform: Platform, region: str, of: tuple[Trigger, _Question], past: Past) -> Told:
-    trigger, question = of
+def _told(platform: Platform, region: str, question: _Question, past: Past) -> Told:
     policy = platform.policy.triggers
     every = platform.scaled(policy.every, SHORTEST_EVERY_SECONDS)
     gap = platform.scaled(policy.gap, LEAST_GAP * every)
@@ -145,11 +143,11 @@ def _told(platform: Platform, region: str, of: tuple[Trigger, _Question], past: 
     found, state = replayed(Clock(question.for_seconds, gap), seen, proves)
     return Told(
         past=past,
-        check=trigger.check,
-        title=trigger.title,
+        check=question.trigger.check,
+        title=question.trigger.title,
         region=region,
         evaluations=len(times),
-        unanswered=sum(1 for value in values if value is None),
+        unanswered=sum(value is None for value in values),
         alarms=tuple(
             dataclasses.replace(one, value=values[round((one.at - begin) / every)]) for one in found
         ),
@@ -176,7 +174,7 @@ def _proves(
         if limit is None:
             return True
         seen = counts().get(at)
-        if seen is None or seen.total < question.least_events:
+        if seen is None or seen.total < question.trigger.least_events:
             return False
         return proof(seen, limit.budget, limit.assumed_burst).low > limit.budget
 

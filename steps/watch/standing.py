@@ -6,19 +6,18 @@ All regions share what is read here. Each is confirmed by a second reading, but 
 from __future__ import annotations
 
 import dataclasses
-import datetime as dt
 import functools
 import math
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import probes
 from environments.store import StoreError
 from environments.yaml_file import ConfigurationError
 from gates.decide.declared import Declared, declared, unclear
 from gates.decide.judgement import Judgement
-from gates.decide.outcome import Meaning, Outcome
+from gates.decide.outcome import Outcome
 from probes.observation import Failure, utc_now
 from settings.flags import Audit
 from settings.monitoring import Monitoring, Security
@@ -36,14 +35,13 @@ from steps.kit.statements import Books
 from steps.monitoring import watchers
 from steps.people import support
 from steps.people.rules import complained
+from steps.watch import rules
 from steps.watch.asking import Condition, Seen, lost
 
 _AS_GOOD_AS_NOW_SECONDS = 0.5
 LEAST_GAP_SECONDS = 3.0
 _LEAST_CALLS = 4
 """A reading is many calls, one after the other."""
-Found = tuple[bool | None, str]
-"""Whether it holds, and in words why; None: not to be told."""
 
 
 def standing(platform: Platform, trigger: Trigger, words: Words) -> Iterator[Condition]:
@@ -84,7 +82,7 @@ class Standing(Condition):
         self,
         platform: Platform,
         subject: str,
-        read: Callable[[Platform], Found],
+        read: Callable[[Platform], rules.Found],
         every: float = 0.0,
         *,
         known_for: float = math.inf,
@@ -95,7 +93,7 @@ class Standing(Condition):
         self._platform, self._read, self._known_for = platform, read, known_for
         self._longest = max(self.every_seconds, _LEAST_CALLS * platform.policy.deadlines.call)
         self._lock = threading.Lock()
-        self._newest: tuple[float, Found] | None = None
+        self._newest: tuple[float, rules.Found] | None = None
 
     def ask(self, times: Sequence[float], now: float) -> tuple[Seen, ...]:
         """Read once for all regions; what is well now was well before, what is not may not have been so."""
@@ -111,7 +109,7 @@ class Standing(Condition):
         return (*missed, *before, Seen(now, words, holds))
 
 
-def _loss(check: str, platform: Platform) -> Found:
+def _loss(check: str, platform: Platform) -> rules.Found:
     """Ask what phase 2.2 asks, and for the sample of frozen rows, against the baseline."""
     data = Data.of(platform)
     parts = (migrations.rows_as_before, migrations.no_orphans, migrations.frozen_as_before)
@@ -119,30 +117,10 @@ def _loss(check: str, platform: Platform) -> Found:
     def judge(asked: Asked) -> None:
         asked.each(parts, lambda part: part(asked, data))
 
-    return loss(_judged(platform, check, judge))
+    return rules.lost(_judged(platform, check, judge))
 
 
-def loss(found: Sequence[Judgement]) -> Found:
-    """Return whether data are lost or corrupt by what was judged of them, and why; None: not to be told.
-
-    More rows than before are none lost, and orphans that are older than the release are none of its own.
-    """
-    bad: list[str] = []
-    open_: list[str] = []
-    for one in found:
-        more = one.rule == "row count" and one.data.get("difference", 0) > 0
-        old = one.rule == "no orphans" and one.means is Meaning.HOLD
-        unknown = one.rule == "no orphans" and one.data.get("baseline") is None
-        if one.outcome is Outcome.PASS or (one.outcome is Outcome.FAIL and (more or old)):
-            continue
-        hold = one.outcome is not Outcome.FAIL or one.means is Meaning.HOLD or unknown
-        (open_ if hold else bad).append(one.sentence)
-    if bad or open_ or not found:
-        return True if bad else None, "; ".join(dict.fromkeys(bad or open_)) or "nothing was read"
-    return False, "nothing is lost"
-
-
-def _breach(platform: Platform, section: Security, watchdog: str) -> Found:
+def _breach(platform: Platform, section: Security, watchdog: str) -> rules.Found:
     """Ask for each of the alerts, and for the one that always fires: without it silence says nothing."""
 
     def firing(labels: dict[str, str]) -> probes.alerting.Alerts | Failure:
@@ -156,33 +134,10 @@ def _breach(platform: Platform, section: Security, watchdog: str) -> Found:
         return None, f"Alertmanager: {always.kind.value}"
     if not always.heard:
         return None, f"{watchdog} does not arrive at Alertmanager, so no other alert may"
-    return attacked(map(firing, section.alerts), platform.switched_at)
+    return rules.attacked(map(firing, section.alerts), platform.switched_at)
 
 
-def attacked(
-    found: Iterable[probes.alerting.Alerts | Failure], switched_at: dt.datetime | None
-) -> Found:
-    """Return whether an alert of security began since the switch, and why; None: not to be told.
-
-    One that is older, or that somebody silenced, neither asks for a rollback nor is it well.
-    """
-    new, open_ = 0, list[str]()
-    for one in found:
-        if isinstance(one, Failure):
-            open_.append(f"Alertmanager: {one.kind.value}")
-            continue
-        own = sum(switched_at is not None and at >= switched_at for at in one.since)
-        new += own
-        if len(one.since) > own:
-            open_.append("a security alert fires since before the traffic switch")
-        if one.quiet:
-            open_.append("a security alert is silenced")
-    if new:
-        return True, f"{new} security alert{'s' * (new > 1)} since the traffic switch"
-    return (None, "; ".join(dict.fromkeys(open_))) if open_ else (False, "no alert")
-
-
-def _events(check: str, actions: Sequence[str], audit: Audit, platform: Platform) -> Found:
+def _events(check: str, actions: Sequence[str], audit: Audit, platform: Platform) -> rules.Found:
     """Look for each action of an attack; that none is there counts only of a log that records a trial."""
     since = need(platform.switched_at, "traffic.switched_at (or --switched-at)")
     for action in actions:
@@ -202,7 +157,7 @@ def _events(check: str, actions: Sequence[str], audit: Audit, platform: Platform
     return (False, "no event") if tried and not bad else (None, "; ".join(bad) or "not tried")
 
 
-def _complaints(desk: SupportDesk, limit: int, platform: Platform) -> Found:
+def _complaints(desk: SupportDesk, limit: int, platform: Platform) -> rules.Found:
     """Count the complaints about critical functionality since the traffic switch."""
     found = support.complaints(platform, desk)
     if found.value is None:
@@ -221,7 +176,7 @@ class Words:
         self._found: Mapping[str, Declared] = {}
         self._unclear = ""
 
-    def of(self, check: str) -> Found:
+    def of(self, check: str) -> rules.Found:
         """Return whether somebody declared a trigger."""
         with self._lock:
             if time.monotonic() - self._read_at >= _AS_GOOD_AS_NOW_SECONDS:

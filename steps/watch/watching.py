@@ -34,8 +34,8 @@ from steps.kit.sentence import then, when
 from steps.objectives import objectives
 from steps.watch.asking import Seen, conditions
 from steps.watch.comparison import comparisons
+from steps.watch.rules import Ended, Key, Track, judge, not_asked
 from steps.watch.standing import Words, standing
-from steps.watch.track import Ended, Key, Track, judge, not_asked
 
 SHORTEST_EVERY_SECONDS = 1.0
 LEAST_GAP = 3

@@ -21,8 +21,9 @@ from settings.triggers import Trigger
 from steps.data import rules as data_rules
 from steps.kit.baseline import Before
 from steps.kit.expect import expect, unable
-from steps.watch.standing import Standing, Words, attacked, loss, standing
-from steps.watch.track import Ended, Track, judge
+from steps.watch import rules
+from steps.watch.rules import Ended, Track, judge
+from steps.watch.standing import Standing, Words, standing
 from tests.steps.platforms import NOWHERE, a_platform
 from tests.steps.statements.signing import Scene
 from tests.tables import cases
@@ -71,7 +72,7 @@ def sample(rows_now: int = 9, checksum: str = "a", types: str = "text") -> Judge
     },
 )
 def test_lost_data(judged: Sequence[Judgement], holds: object) -> None:
-    assert loss(judged)[0] is holds
+    assert rules.lost(judged)[0] is holds
 
 
 def alerts(*minutes: int, quiet: int = 0) -> Alerts:
@@ -98,7 +99,7 @@ AWAY = Failure(FailureKind.REFUSED, "Alertmanager refused the connection.")
 def test_security_alerts(
     found: Sequence[Alerts | Failure], switched: dt.datetime | None, holds: object
 ) -> None:
-    assert attacked(found, switched)[0] is holds
+    assert rules.attacked(found, switched)[0] is holds
 
 
 def scripted(folder: pathlib.Path, said: str) -> Standing:

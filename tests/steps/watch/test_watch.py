@@ -22,7 +22,7 @@ from steps.kit.platform import NotDescribedError, Platform
 from steps.kit.request import EVENTS
 from steps.watch import watching
 from steps.watch.asking import Seen
-from steps.watch.track import Ended, Track, judge
+from steps.watch.rules import Ended, Track, judge
 from steps.watch.watching import Confounders, Watch
 from tests.golden import Said
 from tests.probes.servers import Behaviour, closed_port

@@ -1,22 +1,29 @@
-"""One condition, evaluation by evaluation, and what its watch comes to."""
+"""One condition, evaluation by evaluation, and what its watch comes to; and what a reading comes to."""
 
 from __future__ import annotations
 
 import dataclasses
 import datetime as dt
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gates.decide.judgement import Judgement
+from gates.decide.outcome import Meaning, Outcome
 from gates.decide.trigger import Clock, Observation, State, step
+from probes.observation import Failure
 from steps.kit.expect import age, expect
 from steps.watch.asking import Condition, Seen
+
+if TYPE_CHECKING:
+    from probes.prometheus.alerting import Alerts
 
 RULE = "rollback trigger"
 MOST_OPEN = 240
 """So many evaluations are kept that wait for an answer; older ones stay without."""
 Key = tuple[str, str, str]
 """Check, region and subject of a condition."""
+Found = tuple[bool | None, str]
+"""Whether it holds, and in words why; None: not to be told."""
 
 
 class Track:
@@ -250,3 +257,44 @@ def _moment(seconds: float | None) -> str | None:
 
 def _clock_time(seconds: float) -> str:
     return f"{dt.datetime.fromtimestamp(seconds, dt.UTC):%H:%M:%S}"
+
+
+def lost(found: Sequence[Judgement]) -> Found:
+    """Return whether data are lost or corrupt by what was judged of them, and why; None: not to be told.
+
+    More rows than before are none lost, and orphans that are older than the release are none of its own.
+    """
+    bad: list[str] = []
+    open_: list[str] = []
+    for one in found:
+        more = one.rule == "row count" and one.data.get("difference", 0) > 0
+        old = one.rule == "no orphans" and one.means is Meaning.HOLD
+        unknown = one.rule == "no orphans" and one.data.get("baseline") is None
+        if one.outcome is Outcome.PASS or (one.outcome is Outcome.FAIL and (more or old)):
+            continue
+        hold = one.outcome is not Outcome.FAIL or one.means is Meaning.HOLD or unknown
+        (open_ if hold else bad).append(one.sentence)
+    if bad or open_ or not found:
+        return True if bad else None, "; ".join(dict.fromkeys(bad or open_)) or "nothing was read"
+    return False, "nothing is lost"
+
+
+def attacked(found: Iterable[Alerts | Failure], switched_at: dt.datetime | None) -> Found:
+    """Return whether an alert of security began since the switch, and why; None: not to be told.
+
+    One that is older, or that somebody silenced, neither asks for a rollback nor is it well.
+    """
+    new, open_ = 0, list[str]()
+    for one in found:
+        if isinstance(one, Failure):
+            open_.append(f"Alertmanager: {one.kind.value}")
+            continue
+        own = sum(switched_at is not None and at >= switched_at for at in one.since)
+        new += own
+        if len(one.since) > own:
+            open_.append("a security alert fires since before the traffic switch")
+        if one.quiet:
+            open_.append("a security alert is silenced")
+    if new:
+        return True, f"{new} security alert{'s' * (new > 1)} since the traffic switch"
+    return (None, "; ".join(dict.fromkeys(open_))) if open_ else (False, "no alert")
