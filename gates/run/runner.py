@@ -500,8 +500,7 @@ def _rest(scope: Scope, whole: Scope) -> tuple[NotAsked, ...]:
 
 def _told_apart_badly(loaded: Loaded, regions: Sequence[str]) -> tuple[str, ...]:
     """Return a problem for each pair of regions that one instrument can't tell apart."""
-    found = overlaps(loaded.settings, regions)
-    return tuple(f"{one.sentence}; {one.remedy}" for one in found)
+    return tuple("; ".join(one) for one in overlaps(loaded.settings, regions))
 
 
 def _rollout_lacks(

@@ -8,6 +8,7 @@ from typing import Any
 import probes
 from settings.objectives import Metric
 from steps.kit.baseline import CannotCollectError
+from steps.kit.failures import failure_of
 from steps.kit.platform import Platform
 from steps.objectives import promql
 
@@ -16,19 +17,39 @@ LOOK_BACK_FLOOR_SECONDS = 20.0
 QUANTILES = {"p50_seconds": 0.5, "p95_seconds": 0.95, "p99_seconds": 0.99}
 IN_USE = ("active_sessions", "active_calls")
 """Gauges that are kept where the environment describes them."""
-_RELEASE = "{release}"
 
 
 def traffic(platform: Platform) -> dict[str, Any]:
     """Return each region's requests a second; null where there was no traffic to measure."""
     metric = platform.environment.settings.metrics.get("requests_total")
-    return platform.each_region(lambda region: _rate(platform, region, metric))
+
+    def rate(region: str) -> dict[str, Any]:
+        if metric is None:
+            return {}
+        range_ = f"[{_look_back(platform):.0f}s]"
+        query = (
+            f"sum(rate({promql.selector(metric.name, _labels(platform, region, metric))}{range_}))"
+        )
+        return {"requests_per_second": _ask(platform, region, query)}
+
+    return platform.each_region(rate)
 
 
 def latency(platform: Platform) -> dict[str, Any]:
     """Return each region's latencies in seconds, interpolated; null where there was no traffic."""
     metric = platform.environment.settings.metrics.get("request_duration")
-    return platform.each_region(lambda region: _quantiles(platform, region, metric))
+
+    def quantiles(region: str) -> dict[str, Any]:
+        if metric is None:
+            return {}
+        of = metric.name, _labels(platform, region, metric)
+        asked = {
+            name: promql.quantile(*of, share, _look_back(platform))
+            for name, share in QUANTILES.items()
+        }
+        return {name: _ask(platform, region, query) for name, query in asked.items()}
+
+    return platform.each_region(quantiles)
 
 
 def in_use(platform: Platform) -> dict[str, Any]:
@@ -37,44 +58,23 @@ def in_use(platform: Platform) -> dict[str, Any]:
     wanted = {name: described[name] for name in IN_USE if name in described}
     return platform.each_region(
         lambda region: {
-            name: _ask(platform, region, f"sum({_selector(platform, region, metric)})")
+            name: _ask(
+                platform,
+                region,
+                f"sum({promql.selector(metric.name, _labels(platform, region, metric))})",
+            )
             for name, metric in wanted.items()
         }
     )
-
-
-def _rate(platform: Platform, region: str, metric: Metric | None) -> dict[str, Any]:
-    if metric is None:
-        return {}
-    range_ = f"[{_look_back(platform):.0f}s]"
-    query = f"sum(rate({_selector(platform, region, metric)}{range_}))"
-    return {"requests_per_second": _ask(platform, region, query)}
-
-
-def _quantiles(platform: Platform, region: str, metric: Metric | None) -> dict[str, Any]:
-    if metric is None:
-        return {}
-    labels = _labels(platform, region, metric)
-    return {
-        name: _ask(
-            platform, region, promql.quantile(metric.name, labels, share, _look_back(platform))
-        )
-        for name, share in QUANTILES.items()
-    }
 
 
 def _look_back(platform: Platform) -> float:
     return platform.scaled(LOOK_BACK_SECONDS, LOOK_BACK_FLOOR_SECONDS)
 
 
-def _selector(platform: Platform, region: str, metric: Metric) -> str:
-    return promql.selector(metric.name, _labels(platform, region, metric))
-
-
 def _labels(platform: Platform, region: str, metric: Metric) -> dict[str, str]:
     """Return the labels that select every version: what comes has no traffic yet."""
-    own = {name: value for name, value in metric.labels.items() if _RELEASE not in value}
-    return platform.labels(region, own)
+    return platform.labels(region, promql.of_any_release(metric.labels))
 
 
 def _ask(platform: Platform, region: str, query: str) -> float | None:
@@ -82,8 +82,7 @@ def _ask(platform: Platform, region: str, query: str) -> float | None:
         platform.prometheus(region), query, at=None, deadline=platform.call_deadline()
     )
     if observed.value is None:
-        failure = observed.failure
-        why = failure.kind.value if failure else "no answer"
+        why = failure_of(observed).kind.value
         raise CannotCollectError(f"Prometheus of {region}: {why}; see gate doctor")
     if observed.value.warnings:
         raise CannotCollectError(f"Prometheus of {region} warns that its answer may be partial")

@@ -272,14 +272,11 @@ class Counting:
                 self.metric.name, self.labels, share, seconds, *self.metric.match
             )
             queries["quantile"] = query
-            shown[f"p{share * 100:g}_seconds"] = self._quantile(query, reading.at)
+            series = self.inspector.vector(query, reading.at, "the quantile").series
+            known = len(series) == 1 and series[0].finite
+            shown[f"p{share * 100:g}_seconds"] = series[0].value if known else None
         at = reading.at.isoformat(timespec="milliseconds")
         return Evidence(seconds, queries, at, shown)
-
-    def _quantile(self, query: str, at: dt.datetime) -> float | None:
-        vector = self.inspector.vector(query, at, "the quantile")
-        one = vector.series[0] if len(vector.series) == 1 else None
-        return one.value if one is not None and one.finite else None
 
 
 def own_paths(settings: Environment) -> frozenset[str]:

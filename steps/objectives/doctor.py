@@ -21,7 +21,7 @@ from settings.objectives import Lease, Metric, Objective, Prometheus
 from steps.kit.findings import Finding, Keys, Subject, System, UnreadError, examination
 from steps.objectives import promql
 from steps.objectives.counting import Counting, Times, own_paths
-from steps.objectives.instrument import Inspector, UnfitError
+from steps.objectives.instrument import Inspector, UnfitError, forget
 from steps.objectives.overlap import overlaps
 
 _AS_THE_GATE = "the gate would be undecided for the same reason; docs/platform-contract.md, Metrics"
@@ -38,7 +38,7 @@ _START = re.compile(rb"^process_start_time_seconds (\d+(?:\.\d+)?(?:e\+?\d+)?)\s
 def examine_overlaps(subject: Subject) -> list[Finding]:
     """Look whether each region that is asked has series of its own."""
     found = overlaps(subject.settings, subject.platform.regions)
-    return [System(subject, "Prometheus").bad(one.sentence, one.remedy) for one in found]
+    return [System(subject, "Prometheus").bad(*one) for one in found]
 
 
 @examination
@@ -46,9 +46,8 @@ def examine_prometheus(subject: Subject, region: str, section: Prometheus) -> It
     """Look at a region's Prometheus, its scrapes, the metrics of every objective and of the disks."""
     asker = Asker.of(subject, region)
     server = subject.platform.prometheus(region)
-    yield _itself(
-        asker, section, asker.read(prometheus.instrument(server, deadline=subject.deadline()))
-    )
+    seen = asker.read(prometheus.instrument(server, deadline=subject.deadline()))
+    yield _itself(asker, section, seen)
     yield _scrapes(asker, section)
     for objective in subject.platform.policy.objectives:
         yield examine_metric(asker, objective)
@@ -100,8 +99,7 @@ def _itself(asker: Asker, section: Prometheus, seen: Instrument) -> Finding:
     if seen.corruption_count:
         fix = "restart it and look at its log: samples may be missing"
         return asker.bad("reports a corrupted write-ahead log", fix)
-    ready = f"version {seen.version} is ready; clocks differ by {abs(skew):.2f} s"
-    return asker.ok(ready)
+    return asker.ok(f"version {seen.version} is ready; clocks differ by {abs(skew):.2f} s")
 
 
 def _scrapes(asker: Asker, section: Prometheus) -> Finding:
@@ -111,7 +109,7 @@ def _scrapes(asker: Asker, section: Prometheus) -> Finding:
     series = asker.series(up)
     if not series:
         return _no_target(asker, up)
-    down = sum(1 for one in series if one.value != 1)
+    down = sum(one.value != 1 for one in series)
     if down:
         fix = f"see {up} == 0 and Status → Targets for each target's error"
         return asker.bad(f"{down} of {len(series)} targets of the API can't be scraped", fix)
@@ -119,9 +117,10 @@ def _scrapes(asker: Asker, section: Prometheus) -> Finding:
     age = ages[0] if len(ages) == 1 and math.isfinite(ages[0]) else 0.0
     if age > _FRESH_SCRAPES * section.scrape_interval:
         interval = f"{section.scrape_interval:g}s"
-        line = subject.key("prometheus.scrape_interval", f"that of the job (now {interval})")
-        old = f"the newest samples are {age:.0f} s old, and scrapes should come each {interval}"
-        return asker.bad(old, line)
+        return asker.bad(
+            f"the newest samples are {age:.0f} s old, and scrapes should come each {interval}",
+            subject.key("prometheus.scrape_interval", f"that of the job (now {interval})"),
+        )
     instance = series[0].labels.get("instance", "")
     if _is_split(subject, instance):
         return asker.bad(
@@ -130,8 +129,7 @@ def _scrapes(asker: Asker, section: Prometheus) -> Finding:
             "let workers share their counters (PROMETHEUS_MULTIPROC_DIR), or give each its own port",
             "or, if that address is a Service's: scrape its pods",
         )
-    up_now = f"all {len(series)} targets of {up} are up; newest samples {age:.0f} s old"
-    return asker.ok(up_now)
+    return asker.ok(f"all {len(series)} targets of {up} are up; newest samples {age:.0f} s old")
 
 
 def _no_target(asker: Asker, up: str) -> Finding:
@@ -174,11 +172,11 @@ def examine_storage(asker: Asker, name: str, kind: FileSystems) -> Finding:
     query = promql.free_shares(kind, asker.subject.labels(asker.here, kind.labels))
     count = len(asker.series(query))
     measured = f"{count} file systems {name} are measured"
-    if count < kind.at_least:
-        words = f"metrics and labels of all; {query} has {count}"
-        fix = asker.subject.key(f"storage.{name}", words)
-        return storage.bad(f"{measured}, wanted at least {kind.at_least}", fix)
-    return storage.ok(measured)
+    if count >= kind.at_least:
+        return storage.ok(measured)
+    words = f"metrics and labels of all; {query} has {count}"
+    fix = asker.subject.key(f"storage.{name}", words)
+    return storage.bad(f"{measured}, wanted at least {kind.at_least}", fix)
 
 
 def examine_metric(asker: Asker, objective: Objective) -> Finding:
@@ -205,10 +203,8 @@ class _Metric:
 
     def examined(self) -> Finding:
         """Return the first thing wrong, or that all is well."""
-        waiting = self._release_is_to_come()
-        if waiting is not None:
-            return waiting
-        return self._histogram() if self._suffix else self._counter()
+        look = self._histogram if self._suffix else self._counter
+        return self._release_is_to_come() or look()
 
     @property
     def _suffix(self) -> str:
@@ -246,21 +242,19 @@ class _Metric:
         series = self.asker.series(self._bounds_now())
         if not series:
             return self._absent()
-        name, live = self.metric.name, live_bounds(series)
-        if live != list(self.objective.bucket_bounds):
+        name, objective, live = self.metric.name, self.objective, live_bounds(series)
+        if live != list(objective.bucket_bounds):
             shown = ", ".join(f"{bound:g}" for bound in live)
-            remedy = bounds_remedy(name, self.objective, live, self.asker.subject.objectives)
+            remedy = bounds_remedy(name, objective, live, self.asker.subject.objectives)
             words = f"{name} has other bounds than the policy declares: {shown}"
             return self.asker.bad(words, *remedy)
-        return self._enough(f"{len(live)} bounds as the policy declares{self._interpolated()}")
-
-    def _interpolated(self) -> str:
-        """Say what an interpolated target rests on; nothing for a counted one."""
-        around, share = self.objective.bounds_around, self.objective.target.quantile
-        if around is None or share is None:
-            return ""
-        lower, upper = around
-        return f"; p{share * 100:g} interpolated, decided outside of {lower:g} to {upper:g} s only"
+        well, share = f"{len(live)} bounds as the policy declares", objective.target.quantile
+        if objective.bounds_around is not None and share is not None:
+            lower, upper = objective.bounds_around
+            well += (
+                f"; p{share * 100:g} interpolated, decided outside of {lower:g} to {upper:g} s only"
+            )
+        return self._enough(well)
 
     def _bounds_now(self) -> str:
         """Return the query for the bounds of series that are there now and were scraped recently.
@@ -294,9 +288,10 @@ class _Metric:
             return self.asker.bad(words, self._key("name", meant))
         if self.asker.series(f"count({name}{self._suffix})"):
             return self._other_labels()
-        key = f"metrics.{self.objective.metric}.name"
-        fix = f"let the platform offer it (docs/platform-contract.md), or fix {key}"
-        return self.asker.bad(f"there is no metric {name}", fix)
+        words = "let the platform offer it (docs/platform-contract.md), or fix"
+        return self.asker.bad(
+            f"there is no metric {name}", f"{words} metrics.{self.objective.metric}.name"
+        )
 
     def _look_alike(self) -> str | None:
         """Return the metric with a similar name among those with exactly these labels."""
@@ -304,8 +299,7 @@ class _Metric:
         selector = promql.selector("", self.labels, matcher)
         found = self.asker.series(f"count by (__name__) ({selector})")
         names = [one.labels.get("__name__", "").removesuffix("_bucket") for one in found]
-        alike = difflib.get_close_matches(self.metric.name, names, n=1, cutoff=_ALIKE)
-        return next(iter(alike), None)
+        return next(iter(difflib.get_close_matches(self.metric.name, names, 1, _ALIKE)), None)
 
     def _other_labels(self) -> Finding:
         """Say which label keeps the series away, and which values there are."""
@@ -331,7 +325,7 @@ class _Metric:
         """Read what the gate would read, and compare its events with those that prove the target."""
         subject, name = self.asker.subject, self.metric.name
         seconds = Times.of(self.objective, subject.platform, self._scrape_seconds).look_back
-        inspector = Inspector(subject.platform, self.asker.here, lambda _: None)
+        inspector = Inspector(subject.platform, self.asker.here, forget)
         own = own_paths(subject.settings)
         counting = Counting(inspector, self.objective, self.metric, self.labels, own)
         lease = subject.settings.traffic.lease
@@ -361,12 +355,8 @@ class _Metric:
 def bounds_remedy(name: str, objective: Objective, live: list[float], file: str) -> tuple[str, ...]:
     """Return what fixes a histogram whose bounds are not those of the policy in `file`."""
     policy = f"{file}: {objective.check}:"
-    limits = [objective.target, objective.rollback]
-    lacking = [
-        limit.over_seconds
-        for limit in limits
-        if limit and limit.over_seconds and limit.over_seconds not in live
-    ]
+    wanted = [one.over_seconds for one in (objective.target, objective.rollback) if one]
+    lacking = [bound for bound in wanted if bound and bound not in live]
     declare = f"{policy} bucket_bounds: [{', '.join(f'{bound:g}' for bound in live)}]"
     target = objective.target.threshold_seconds
     can_interpolate = target is not None and bool(live) and live[0] < target < live[-1]
@@ -377,20 +367,13 @@ def bounds_remedy(name: str, objective: Objective, live: list[float], file: str)
             return (remedy,)
         quantile = f"{{quantile: {1 - objective.target.budget:g}, target_seconds: {target:g}}}"
         return (remedy, f"or interpolate: {declare}, target: {quantile}")
-    if objective.target.quantile is None:
+    if objective.target.quantile is None or target is None:
         return (declare,)
-    return _interpolated_remedy(name, objective, live, declare)
-
-
-def _interpolated_remedy(
-    name: str, objective: Objective, live: list[float], declare: str
-) -> tuple[str, ...]:
-    """Return what fixes it for an interpolated target: a bound at it is better than two around it."""
-    target = objective.target.target_seconds or 0.0
     if target in live:
+        # A bound at an interpolated target is better than two around it.
         counted = f"{{over_seconds: {target:g}, budget: {objective.target.budget * 100:g}%}}"
         return (f"{declare}, target: {counted}",)
-    if live and live[0] < target < live[-1]:
+    if can_interpolate:
         return (declare,)
     return (f"give the platform's histogram {name} the bound {target:g} (seconds)",)
 

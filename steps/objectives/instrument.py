@@ -84,8 +84,20 @@ class Inspector:
         self._keep(observed)
         if observed.value is None:
             raise UnfitError(failures.instrument_error("Prometheus", failures.failure_of(observed)))
-        self._check_itself(observed.value)
-        return Fit(observed.value.server_time, observed.value.started_at)
+        found = observed.value
+        if (
+            abs(found.clock_skew_seconds)
+            > self.section.max_clock_skew + found.clock_uncertainty_seconds
+        ):
+            raise unfit(
+                f"Prometheus and the gate disagree about the time by "
+                f"{found.clock_skew_seconds:.1f} s; set both clocks"
+            )
+        if not found.config_reload_succeeded:
+            raise unfit("Prometheus runs on an old configuration: its last reload failed")
+        if found.corruption_count:
+            raise unfit("Prometheus reports a corrupted write-ahead log")
+        return Fit(found.server_time, found.started_at)
 
     def value(self, query: str, at: dt.datetime | None, what: str) -> float | None:
         """Return the one number of a query, None where it is empty; raises UnfitError."""
@@ -154,18 +166,6 @@ class Inspector:
                 Patience.NONE,
             )
         return observed.value
-
-    def _check_itself(self, instrument: probes.prometheus.Instrument) -> None:
-        allowed = self.section.max_clock_skew + instrument.clock_uncertainty_seconds
-        if abs(instrument.clock_skew_seconds) > allowed:
-            raise unfit(
-                f"Prometheus and the gate disagree about the time by "
-                f"{instrument.clock_skew_seconds:.1f} s; set both clocks"
-            )
-        if not instrument.config_reload_succeeded:
-            raise unfit("Prometheus runs on an old configuration: its last reload failed")
-        if instrument.corruption_count:
-            raise unfit("Prometheus reports a corrupted write-ahead log")
 
 
 def unfit(why: str, patience: Patience = Patience.SCRAPES) -> UnfitError:

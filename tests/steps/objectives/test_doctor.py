@@ -16,6 +16,7 @@ from probes.prometheus import Series
 from settings.monitoring import FileSystems
 from settings.objectives import Prometheus
 from steps.kit.findings import Finding, Level, Subject
+from steps.objectives.capacity import room_on
 from steps.objectives.doctor import (
     Asker,
     examine_metric,
@@ -24,7 +25,6 @@ from steps.objectives.doctor import (
     examine_storage,
 )
 from steps.objectives.overlap import overlaps
-from steps.objectives.rules import room_on
 from tests.environments.files import SECRETS, VALID, loaded
 from tests.gates.decide.values import a_latency_objective
 from tests.golden import Said
@@ -147,7 +147,7 @@ def test_regions_of_one_run_are_told_apart(
 ) -> None:
     found = list(overlaps(loaded(tmp_path, content).settings, regions))
     assert (not found) is parted, found
-    assert all("eu and us have one Prometheus" in one.sentence for one in found)
+    assert all("eu and us have one Prometheus" in sentence for sentence, _ in found)
 
 
 def test_the_doctor_says_it_first(tmp_path: pathlib.Path) -> None:
