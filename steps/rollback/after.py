@@ -7,13 +7,13 @@ from collections.abc import Mapping
 
 import probes
 from probes.observation import utc_now
-from settings.flags import Audit, Flags
+from settings.flags import Flags
 from steps.cluster.clusters import DEPLOYMENTS, Clusters
 from steps.cluster.rules import rolled_out
 from steps.flags import reading
 from steps.kit.asked import Asked
 from steps.kit.baseline import Before, before, before_if_any
-from steps.kit.expect import nothing_to_judge
+from steps.kit.expect import expect, nothing_to_judge
 from steps.kit.run import Run
 from steps.kit.sentence import then
 from steps.rollback import after_rules as rules
@@ -57,21 +57,14 @@ def no_slower(asked: Asked) -> None:
     bounds = platform.policy.objective(asked.check.id).bucket_bounds
     for region, noted in asked.check.noted().items():
         was = (before_if_any(platform, "latency", region) or {}).get("p95_seconds")
-        shown = [one.data["shown"]["p95_seconds"] for one in noted.judgements if _tells(one.data)]
-        now = shown[-1] if shown else None
+        shown = [one.data.get("shown") or {} for one in noted.judgements]
+        told = [one["p95_seconds"] for one in shown if "p95_seconds" in one]
+        now = told[-1] if told else None
         asked.check.judge(region, rules.no_slower(now, was, policy.slower_by, bounds))
-
-
-def _tells(data: object) -> bool:
-    return isinstance(data, dict) and "p95_seconds" in (data.get("shown") or {})
 
 
 @then("no feature of the release is on")
 def features_off(asked: Asked, flags: Flags) -> None:
-    _judge_flags(asked, flags)
-
-
-def _judge_flags(asked: Asked, flags: Flags) -> None:
     """Judge both keys of each flag: off, or as before the release where the code before it serves again.
 
     Flags that no step of the deployment changes have to be as they always are.
@@ -99,13 +92,16 @@ def flags_untouched(asked: Asked, flags: Flags) -> None:
         asked.judge(nothing_to_judge(subject, "the environment has no audit log"))
         return
     if since is None:
-        asked.judge(rules.since_when_unknown(subject))
+        sentence = f"{subject}: it is not known when the rollback was carried out"
+        clears = "--switched-at, or traffic.rolled_back_at"
+        asked.judge(expect(None, subject, sentence, clears))
         return
+    skew = dt.timedelta(seconds=audit.max_clock_skew)
     log = asked.read(
         "the audit log",
         lambda: probes.audit.entries(
             reading.audit_target(platform),
-            probes.audit.Query(since - _skew(audit), audit.flag_change),
+            probes.audit.Query(since - skew, audit.flag_change),
             deadline=platform.call_deadline(),
         ),
         reading.unread,
@@ -114,11 +110,7 @@ def flags_untouched(asked: Asked, flags: Flags) -> None:
     changes = [
         one.at for one in log.entries if one.action == audit.flag_change and one.target in keys
     ]
-    asked.judge(rules.untouched(subject, changes, since + _skew(audit), utc_now()))
-
-
-def _skew(audit: Audit) -> dt.timedelta:
-    return dt.timedelta(seconds=audit.max_clock_skew)
+    asked.judge(rules.untouched(subject, changes, since + skew, utc_now()))
 
 
 @then("what the version before shares with the release is as before it")
@@ -131,7 +123,7 @@ def shared_as_before(run: Run, asked: Asked) -> None:
         asked.judge(nothing_to_judge("flags and configuration", why))
         return
     if settings.flags is not None:
-        asked.each((settings.flags,), lambda flags: _judge_flags(asked, flags))
+        features_off(asked, settings.flags)
     if settings.kubernetes is None:
         asked.judge(nothing_to_judge("configuration", "the environment has no kubernetes"))
         return

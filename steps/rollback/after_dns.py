@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from gates.decide.judgement import Judgement, equals
@@ -30,9 +30,7 @@ def zone_before(asked: Asked) -> Zone:
     """Return the zone with the baseline's values in place of the release's; judges what has none."""
     zone = Zone.of(asked.platform)
     known = next(iter(before(asked.platform, asked.check, "DNS records").values()), None)
-    if known is None:
-        return dataclasses.replace(zone, section=zone.section.model_copy(update={"records": ()}))
-    reverted = [_reverted(record, known) for record in zone.section.records]
+    reverted = [_reverted(record, known) for record in zone.section.records if known is not None]
     asked.judge(*(one for one in reverted if isinstance(one, Judgement)))
     records = tuple(one for one in reverted if isinstance(one, DnsRecord))
     return dataclasses.replace(zone, section=zone.section.model_copy(update={"records": records}))
@@ -45,16 +43,14 @@ def _reverted(record: DnsRecord, known: Before) -> DnsRecord | Judgement:
     if record.type == "TXT":
         # A baseline keeps no text: the environment alone says what it was.
         values = record.values if record.before is None else record.before
-    subject = str(question(record))
+    subject, why = str(question(record)), ""
     if not values:
-        sentence = f"{known.baseline} does not hold what {subject} was"
-        return expect(None, subject, sentence, "a person's word on what it was", rule="baseline")
-    taken_late = record.before is not None and set(values) == set(wanted(record, record.values))
-    if taken_late:
-        sentence = (
-            f"{known.baseline} has the release's own values of {subject}: it was taken too late"
-        )
-        return expect(None, subject, sentence, "a person's word on what it was", rule="baseline")
+        why = f"does not hold what {subject} was"
+    elif record.before is not None and set(values) == set(wanted(record, record.values)):
+        why = f"has the release's own values of {subject}: it was taken too late"
+    if why:
+        clears = "a person's word on what it was"
+        return expect(None, subject, f"{known.baseline} {why}", clears, rule="baseline")
     return record.model_copy(update={"values": tuple(values), "before": None})
 
 
@@ -96,17 +92,17 @@ def _answers_at(run: Run, here: Asked, service: str, path: str, *, own: bool) ->
     platform = here.platform
     target, subject = platform.service(here.region, service), f"{service} {path}"
 
-    def judged(answer: HttpAnswer) -> Iterator[Judgement]:
-        yield from usable(subject, answer)
-        if own and not usable(subject, answer):
-            yield equals(f"{subject} status", answer.status, _OK)
+    def judged(answer: HttpAnswer) -> list[Judgement]:
+        refused = [*usable(subject, answer)]
+        status = [equals(f"{subject} status", answer.status, _OK)] if own else []
+        return refused or status
 
     answer = run.availability.read(
         here,
         service,
         subject,
         lambda: http.request(target, "GET", path, deadline=platform.call_deadline()),
-        lambda answer: [*judged(answer)],
+        judged,
     )
     if not own:
         here.judge(expect(True, subject, f"{subject} answers with status {answer.status}"))

@@ -45,10 +45,15 @@ def digests_as_before(
     for pod in pods:
         if pod.workload not in known:
             unknown.append(f"{pod.name} is of {pod.workload}, which did not run before")
+        runs = {one.name: one.digest for one in pod.containers}
         for name, digest in known.get(pod.workload, {}).items():
-            (wrong if _runs_another(pod, name, digest) else unknown).extend(
-                _told(pod, name, digest)
-            )
+            now = runs.get(name)
+            if now == digest:
+                continue
+            told = "is not there" if now is None else f"runs {now[:_SHORT] or 'what nobody tells'}"
+            said = f"{pod.name}: {name} {told}, before it was {digest[:_SHORT]}…"
+            # What a node does not tell disproves nothing.
+            (unknown if now == "" else wrong).append(said)
     if unknown and not wrong:
         clears = "pods of the baseline's workloads, whose nodes tell what they run"
         return expect(None, subject, f"{subject}: {few(unknown)}", clears)
@@ -60,27 +65,11 @@ def digests_as_before(
     )
 
 
-def _told(pod: Pod, name: str, digest: str) -> list[str]:
-    """Return in words why a container is not proved to run a digest; nothing where it is."""
-    runs = next((one for one in pod.containers if one.name == name), None)
-    if runs is not None and runs.digest == digest:
-        return []
-    now = "is not there" if runs is None else f"runs {runs.digest[:_SHORT] or 'what nobody tells'}"
-    return [f"{pod.name}: {name} {now}, before it was {digest[:_SHORT]}…"]
-
-
-def _runs_another(pod: Pod, name: str, digest: str) -> bool:
-    runs = [one.digest for one in pod.containers if one.name == name]
-    return not runs or runs[0] not in ("", digest)
-
-
 def _left(look: Look, gone: str) -> list[str]:
     """Return in words what of the release still runs, or is to."""
-    scaled = [
-        f"{one.name} is scaled to {one.wanted}" for one in look.deployments((gone,)) if one.wanted
-    ]
-    pods = look.pods((gone,))
-    return [*scaled, *([f"{len(pods)} pods of {gone}, such as {pods[0].name}"] if pods else [])]
+    wanted, pods = look.deployments((gone,)), look.pods((gone,))
+    left = [f"{one.name} is scaled to {one.wanted}" for one in wanted if one.wanted]
+    return [*left, *(f"{len(pods)} pods of {gone}, such as {one.name}" for one in pods[:1])]
 
 
 def ending(look: Look, gone: str) -> Progress:
@@ -177,12 +166,6 @@ def _flag(
     return expect(same, f"flag {flag}", sentence, clears, rule="flag")
 
 
-def since_when_unknown(subject: str) -> Judgement:
-    """Return the INCONCLUSIVE of a rollback of which nobody says when it was carried out."""
-    sentence = f"{subject}: it is not known when the rollback was carried out"
-    return expect(None, subject, sentence, "--switched-at, or traffic.rolled_back_at")
-
-
 def untouched(
     subject: str, changes: Sequence[dt.datetime], since: dt.datetime, now: dt.datetime
 ) -> Judgement:
@@ -192,9 +175,8 @@ def untouched(
         return expect(True, subject, f"{subject}: none is logged", rule="flag")
     at = max(late)
     sentence = f"{subject}: {len(late)}, the last one {(now - at).total_seconds():.0f} s ago"
-    clears = (
-        f"--switched-at {at.isoformat(timespec='seconds')}, so that nothing from before it counts"
-    )
+    switch = f"--switched-at {at.isoformat(timespec='seconds')}"
+    clears = f"{switch}, so that nothing from before it counts"
     return expect(None, subject, sentence, clears, rule="flag")
 
 

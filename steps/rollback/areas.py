@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shlex
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import Any
 
@@ -54,28 +54,21 @@ def _hidden(shown: str) -> bool:
     return shown.startswith("<") and shown != _NOTHING
 
 
-def code(clusters: Clusters) -> Callable[[Reading], None]:
+def code(clusters: Clusters, reading: Reading) -> None:
     """Whether pods of the release run or have the traffic, and whether those before can come back."""
-
-    def read(reading: Reading) -> None:
-        looks = _looks(clusters, reading.asked)
-        release, before = (
-            clusters.release_version,
-            clusters.version_of(Release.parse(reading.previous)),
-        )
-        live, problems = [], list[str]()
-        for region, look in looks.items():
-            runs = any(one.wanted for one in look.deployments((release,)))
-            live += [region] if runs or release in look.live_versions else []
-            facts = reading.baseline.of(DEPLOYMENTS, region)
-            cluster = _cluster(reading, clusters, region, facts)
-            problems += _workloads(reading, look, facts["deployments"], cluster, before)
-            if not facts["selector"]:
-                problems.append(f"the baseline has no selector of the Service in {region}")
-        reading.part("code", bool(live), f"pods of {release} run in {', '.join(live)}")
-        reading.fact("old workload", not problems, "; ".join(problems))
-
-    return read
+    looks, release = _looks(clusters, reading.asked), clusters.release_version
+    before = clusters.version_of(Release.parse(reading.previous))
+    live, problems = [], list[str]()
+    for region, look in looks.items():
+        runs = any(one.wanted for one in look.deployments((release,)))
+        live += [region] if runs or release in look.live_versions else []
+        facts = reading.baseline.of(DEPLOYMENTS, region)
+        cluster = _cluster(reading, clusters, region, facts)
+        problems += _workloads(reading, look, facts["deployments"], cluster, before)
+        if not facts["selector"]:
+            problems.append(f"the baseline has no selector of the Service in {region}")
+    reading.part("code", bool(live), f"pods of {release} run in {', '.join(live)}")
+    reading.fact("old workload", not problems, "; ".join(problems))
 
 
 def _looks(clusters: Clusters, asked: Asked) -> dict[str, Look]:
@@ -165,10 +158,10 @@ def images(reading: Reading) -> None:
     problems = []
     for repository in section.repositories:
         found = registry_image(reading.asked, repository, tag).digest
-        was = (before.get(repository) or {}).get(tag)
-        if found is None or found != was:
-            wrong = "is not in the registry" if found is None else "is not the baseline's image"
-            problems.append(f"{repository}:{tag} {wrong}")
+        if found is None:
+            problems.append(f"{repository}:{tag} is not in the registry")
+        elif found != (before.get(repository) or {}).get(tag):
+            problems.append(f"{repository}:{tag} is not the baseline's image")
     reading.fact("old image", not problems, "; ".join(problems))
 
 
@@ -230,19 +223,15 @@ def _answers(asked: Asked, zone: Zone) -> dict[str, list[str]]:
     return found
 
 
-def configuration(clusters: Clusters) -> Callable[[Reading], None]:
+def configuration(clusters: Clusters, reading: Reading) -> None:
     """Whether a region's ConfigMap is another than before."""
-
-    def read(reading: Reading) -> None:
-        other: list[str] = []
-        for region in reading.platform.regions:
-            here = Asked(reading.platform, reading.asked.check, (region,))
-            found = here.read(f"the ConfigMap of {region}", partial(clusters.config_map, region))
-            if found.digest != reading.baseline.of(DEPLOYMENTS, region)["config"]["digest"]:
-                other.append(region)
-        reading.part("configuration", bool(other), f"the ConfigMap in {', '.join(other)}")
-
-    return read
+    other: list[str] = []
+    for region in reading.platform.regions:
+        here = Asked(reading.platform, reading.asked.check, (region,))
+        found = here.read(f"the ConfigMap of {region}", partial(clusters.config_map, region))
+        if found.digest != reading.baseline.of(DEPLOYMENTS, region)["config"]["digest"]:
+            other.append(region)
+    reading.part("configuration", bool(other), f"the ConfigMap in {', '.join(other)}")
 
 
 def assets(reading: Reading) -> None:
@@ -255,18 +244,12 @@ def assets(reading: Reading) -> None:
     reading.part("assets", now != (before or {}).get("digest"), "the bucket holds another build")
 
 
-_COMMANDS = {
-    "configuration before": "configuration",
-    "assets before": "assets",
-    "alert rules before": "alert_rules",
-}
-
-
 def commands(reading: Reading) -> None:
     """Note the environment's commands for what the runbook has no method for."""
-    for fact, key in _COMMANDS.items():
+    for key in ("configuration", "assets", "alert_rules"):
         command = getattr(reading.section, key)
         why = f"the runbook has no method, and the environment lacks rollback.{key}; add it"
+        fact = f"{key.replace('_', ' ')} before"
         reading.fact(fact, command is not None, "" if command else why)
         if command is not None and reading.release is not None:
             reading.put_plan(**{key: command.replace("{previous}", reading.previous)})

@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime as dt
 import re
 import shlex
-from collections.abc import Sequence
 from functools import partial
 
 import probes
@@ -25,6 +24,8 @@ from steps.rollback.reading import Reading
 TRIED = "rollback-test"
 """Kind of the evidence that the version before passed its tests on the release's schema."""
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9_-]{1,63}")
+_COUNT = "SELECT '{0}', count(*) FROM {0}"
+"""Of a table; printed for people, never run."""
 OF_THE_BACKUP = ("backup", "backup readable", "backup young", "restore tested", "loss counted")
 
 
@@ -88,18 +89,15 @@ def backup(policy: RollbackPolicy, reading: Reading) -> None:
         reading.fact("backup", value=True, why=why)
         read = reading.trial(lambda asked: backups.judge_readable(asked, data, newest))
         reading.fact("backup readable", *read)
-        _young(reading, newest, policy.backup_max_age)
+        young = backup_rules.young_enough(
+            newest, seconds, policy.backup_max_age, "one of this deployment"
+        )
+        reading.fact("backup young", young.outcome is Outcome.PASS, young.sentence)
         _plan_values(reading, data, newest)
     days = data.policy.restore_test.max_age_day_before
     tested = reading.trial(lambda asked: backups.judge_restore_test(asked, data, days))
     reading.fact("restore tested", *tested)
     _count_loss(reading, data)
-
-
-def _young(reading: Reading, newest: Entry, limit_seconds: float) -> None:
-    seconds = (utc_now() - newest.modified_at).total_seconds()
-    found = backup_rules.young_enough(newest, seconds, limit_seconds, "one of this deployment")
-    reading.fact("backup young", found.outcome is Outcome.PASS, found.sentence)
 
 
 def _count_loss(reading: Reading, data: Data) -> None:
@@ -136,11 +134,7 @@ def _plan_values(reading: Reading, data: Data, newest: Entry) -> None:
         aside=f"{login.database}_aside_{moment}",
         backup="" if streamed else f" {address}",
         open_backup=f"aws s3 cp {address} - | " if streamed else "",
-        counts=shlex.quote(_counts(tuple(data.counted))),
+        # Names of tables are checked when the environment is read.
+        counts=shlex.quote(" UNION ALL ".join(map(_COUNT.format, data.counted))),
         counted=", ".join(f"{name} {one['rows']}" for name, one in before.items()),
     )
-
-
-def _counts(tables: Sequence[str]) -> str:
-    # Names of tables are checked when the environment is read.
-    return " UNION ALL ".join(f"SELECT '{one}', count(*) FROM {one}" for one in tables)  # noqa: S608 - printed for people, never run

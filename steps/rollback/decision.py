@@ -2,13 +2,29 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable, Mapping
+from functools import partial
 from typing import Any
 
+from environments.release_file import releases_after
 from gates.decide.judgement import Judgement
 from gates.decide.outcome import Outcome
-from gates.decide.rollback.plan import DATABASE, DNS, FLAGS, Choice, Facts, choose
+from gates.decide.rollback.plan import (
+    DATABASE,
+    DNS,
+    FIX_READY,
+    FLAGS,
+    OLD_CODE_RUNS,
+    Choice,
+    Facts,
+    choose,
+)
+from gates.decide.schedule import WEEK, time_left
+from probes.observation import utc_now
+from settings.delivery import Images
 from settings.people import Contact, People
+from settings.rollback import RollbackPolicy
 from steps.cluster.clusters import Clusters
 from steps.kit.asked import Asked, Unread
 from steps.kit.baseline import Baseline, baseline_of
@@ -19,8 +35,9 @@ from steps.kit.run import Run
 from steps.kit.sentence import described, then, when
 from steps.people import rules
 from steps.people.people import judge_service
-from steps.rollback.facts import gathered
-from steps.rollback.reading import policy_of
+from steps.people.windows import open_windows
+from steps.rollback import areas, data
+from steps.rollback.reading import Reading, policy_of
 
 _RULE = "rollback method"
 _SHARED = (FLAGS, DNS, DATABASE)
@@ -41,13 +58,78 @@ def one_fits(run: Run, asked: Asked, baseline: Baseline | None) -> None:
     if baseline is None:
         raise Unread("the baseline")
     policy, planned = policy_of(asked.platform), asked.platform.policy.deployment
-    facts = gathered(run.shared(Clusters.of), asked, baseline, policy)
+    facts = _gathered(run.shared(Clusters.of), asked, baseline, policy)
     choice = choose(facts, policy, planned)
     asked.judge(
         partly(choice, asked.platform)
         or _with_secret(facts, asked.platform)
         or _chosen(choice, facts, baseline)
     )
+
+
+def _gathered(
+    clusters: Clusters, asked: Asked, baseline: Baseline, policy: RollbackPolicy
+) -> Facts:
+    """Return what is true now: a fact that can't be read is unknown, and hides none of the next."""
+    reading = Reading(asked, baseline)
+    asked.each((reading,), _describe)
+    reading.ask(("flags", "flags before"), areas.flags)
+    reading.ask(("code", "old workload"), partial(areas.code, clusters))
+    reading.ask(("old image",), areas.images)
+    reading.ask(("dns", "records before"), areas.records)
+    reading.ask(("configuration",), partial(areas.configuration, clusters))
+    reading.ask(("assets",), areas.assets)
+    reading.declared("alert_rules")
+    areas.commands(reading)
+    reading.ask(("schema", OLD_CODE_RUNS), data.migrated)
+    if reading.true.get(OLD_CODE_RUNS) is False:
+        # Nothing else needs it, and reading a whole backup takes its time.
+        reading.ask(data.OF_THE_BACKUP, partial(data.backup, policy))
+    reading.ask((FIX_READY,), _fix)
+    return reading.facts(_seconds_left(asked.platform))
+
+
+def _describe(reading: Reading) -> None:
+    reading.release = described_release(reading.asked)
+    platform = reading.platform
+    reading.put_plan(
+        env=shlex.quote(platform.asked_as or platform.environment.settings.name),
+        release=platform.release.tag,
+        previous=reading.previous,
+    )
+
+
+def _seconds_left(platform: Platform) -> float | None:
+    """Return what is left of the deployment window: 0 while none is open, None where none ends."""
+    described = platform.environment.settings.deployment
+    if described is None:
+        return None
+    left = time_left(open_windows(platform, described), utc_now())
+    return None if left is not None and left >= WEEK else left.total_seconds() if left else 0.0
+
+
+def _fix(reading: Reading) -> None:
+    """Whether a release that replaces this one is described, with its images in the registry."""
+    tag = reading.platform.release.tag
+    found, broken = releases_after(reading.platform.environment, reading.platform.release)
+    if not found:
+        why = f"no release.yaml names {tag} as the one before it"
+        reading.fact(FIX_READY, None if broken else False, broken or why)
+        return
+    fix = found[-1].file
+    section = reading.platform.section(Images)
+    number = fix.version.removeprefix("v")
+    image_tag = section.tag.replace("{release}", number)
+    missing = [
+        repository
+        for repository, digest in fix.images.items()
+        if areas.registry_image(reading.asked, repository, image_tag).digest != digest
+    ]
+    why = f"the registry lacks {fix.version} of {', '.join(missing)}" if missing else ""
+    if not fix.images:
+        why = f"release.yaml of {fix.version} names no image"
+    reading.fact(FIX_READY, not why, why)
+    reading.put_plan(fix=fix.version)
 
 
 def partly(choice: Choice, platform: Platform) -> Judgement | None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
 
 from environments.release_file import Bound
 from gates.decide.outcome import Outcome
@@ -25,7 +24,7 @@ class Reading:
     release: Bound | None = None
     """None where release.yaml can't be read, which is judged."""
     _changed: dict[str, bool | None] = dataclasses.field(default_factory=dict)
-    _true: dict[str, bool | None] = dataclasses.field(default_factory=dict)
+    true: dict[str, bool | None] = dataclasses.field(default_factory=dict)
     _why: dict[str, str] = dataclasses.field(default_factory=dict)
     _values: dict[str, list[Mapping[str, str]]] = dataclasses.field(default_factory=dict)
     _plan: dict[str, str] = dataclasses.field(default_factory=dict)
@@ -71,11 +70,16 @@ class Reading:
 
     def declared(self, part: str) -> None:
         """Note a part that nothing measures: what release.yaml says of it."""
-        self.part(part, None if self.release is None else _declared(self.release, part))
+        self.part(part, self._said(part))
+
+    def _said(self, part: str) -> bool | None:
+        """Return whether release.yaml says that a part changes; None where it can't be read."""
+        changes = None if self.release is None else self.release.file.changes
+        return None if changes is None else bool(changes.model_dump(by_alias=True)[part])
 
     def part(self, name: str, measured: bool | None, why: str = "") -> None:  # noqa: FBT001 - as a fact
         """Note whether a part of the release is in force; what release.yaml denies is unknown."""
-        said = None if self.release is None else _declared(self.release, name)
+        said = self._said(name)
         if said is None:
             measured, why = None, "release.yaml can't be read"
         elif measured and not said:
@@ -87,7 +91,7 @@ class Reading:
 
     def fact(self, name: str, value: bool | None, why: str = "") -> None:  # noqa: FBT001 - as a part
         """Note a fact."""
-        self._true[name] = value
+        self.true[name] = value
         self._why[name] = why
 
     def put(self, each: str, *items: Mapping[str, str]) -> None:
@@ -97,10 +101,6 @@ class Reading:
     def put_plan(self, **values: str) -> None:
         """Add what every step may be filled with."""
         self._plan.update(values)
-
-    def known(self, fact: str) -> bool | None:
-        """Return a fact that was read."""
-        return self._true.get(fact)
 
     def trial(self, judge: Callable[[Asked], object]) -> tuple[bool | None, str]:
         """Return what another check's rules say, and why it is not good; a broken instrument is judged."""
@@ -119,7 +119,7 @@ class Reading:
         values = {each: tuple(items) for each, items in self._values.items()}
         values["plan"] = (self._plan,)
         why = {name: said for name, said in self._why.items() if said}
-        return Facts(self._changed, self._true, why, seconds_left, self.lost, values)
+        return Facts(self._changed, self.true, why, seconds_left, self.lost, values)
 
 
 def policy_of(platform: Platform) -> RollbackPolicy:
@@ -128,8 +128,3 @@ def policy_of(platform: Platform) -> RollbackPolicy:
         where = platform.policy_folder
         raise NotDescribedError(f"{where} lacks the section rollback; add a rollback.yaml there")
     return platform.policy.rollback
-
-
-def _declared(release: Bound, part: str) -> bool:
-    changes: dict[str, Any] = release.file.changes.model_dump(by_alias=True)
-    return bool(changes[part])
