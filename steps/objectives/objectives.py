@@ -1,4 +1,7 @@
-"""Objectives: counts events in Prometheus until the policy's target is proved or disproved."""
+"""Objectives: counts events in Prometheus until the policy's target is proved or disproved.
+
+Before a deployment: room on the file systems, and the traffic of the day captured (T2H-TASK-4).
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from environments.store import StoreError
 from gates.decide.counting.objective import (
     RULE,
     Bucket,
@@ -25,15 +29,19 @@ from gates.decide.counting.samples import Patience
 from gates.decide.counting.statistics import NONE_SEEN, Burst, Counts
 from gates.decide.judgement import Judgement
 from gates.decide.outcome import Outcome
-from probes.observation import Observation, pause
+from probes.observation import Observation, pause, utc_now
 from settings.objectives import Objective, RollbackLimit
 from steps.kit.asked import Asked
+from steps.kit.baseline import Baseline, NoBaselineError, command, load_baseline
+from steps.kit.expect import expect, nothing_to_judge, unable
 from steps.kit.leases import TrafficLease
 from steps.kit.platform import NotDescribedError, Platform
 from steps.kit.run import Run
 from steps.kit.sentence import then, when
 from steps.objectives.counting import FLOOR_SCRAPES, STEPS_OF_FOR, Counting, Reading, Times
-from steps.objectives.instrument import Fit, UnfitError, unfit
+from steps.objectives.instrument import Fit, Inspector, UnfitError, unfit
+from steps.objectives.promql import free_shares
+from steps.objectives.rules import lacking, of_today, room_on
 
 SWITCH_SCRAPES = 2
 """So long after the switch old-version samples may still be read."""
@@ -259,3 +267,56 @@ def released_since(platform: Platform, fit: Fit, scrape_seconds: float) -> dt.da
         raise unfit("the traffic switch is in the future; fix --switched-at", Patience.NONE)
     own = dt.timedelta(seconds=SWITCH_SCRAPES * scrape_seconds)
     return max(platform.switched_at + own, fit.started_at)
+
+
+Lookup = Baseline | NoBaselineError | StoreError
+
+
+@then("no file system is nearly full")
+def file_systems(asked: Asked) -> None:
+    """Judge the fullest file system of each kind that the environment names, in every region."""
+    platform = asked.platform
+    min_free = platform.policy.storage.min_free
+
+    def judge(here: Asked) -> None:
+        storage = platform.environment.settings.storage
+        if not storage:
+            here.judge(nothing_to_judge("room on file systems", "the environment has no storage"))
+        for name, kind in storage.items():
+            query = free_shares(kind, platform.labels(here.region, kind.labels))
+            try:
+                inspector = Inspector(platform, here.region, here.keep)
+                found = inspector.vector(query, None, f"the free space of {name}").series
+            except UnfitError as exc:
+                here.judge(exc.judgement)
+            else:
+                here.judge(room_on(name, found, kind.at_least, min_free))
+
+    asked.in_each_region(judge)
+
+
+@when("the baseline of the release is looked up", target_fixture="looked_up")
+def look_up_baseline(run: Run) -> Lookup:
+    """Return the baseline, or why there is none to believe."""
+    try:
+        return load_baseline(run.platform)
+    except (NoBaselineError, StoreError) as exc:
+        return exc
+
+
+@then("it is of today and holds traffic and latency")
+def baseline_taken(looked_up: Lookup, asked: Asked) -> None:
+    """Judge that the baseline of this release is young and holds each region's traffic and latency."""
+    take_one = command(asked.platform)
+    if isinstance(looked_up, NoBaselineError):
+        asked.judge(expect(False, "the baseline", str(looked_up), take_one, rule="baseline taken"))
+        return
+    if not isinstance(looked_up, Baseline):
+        asked.judge(unable("the baseline", str(looked_up), take_one, rule="baseline taken"))
+        return
+    limit = asked.platform.policy.people.baseline_max_age
+    asked.judge(of_today(looked_up, utc_now(), limit, take_one))
+    for region in asked.regions:
+        for what in lacking(looked_up, region):
+            words = f"{looked_up.named} holds no {what}"
+            asked.check.judge(region, expect(None, "the baseline", words, take_one))

@@ -13,7 +13,7 @@ from sandbox.systems.cluster.state import SIZE_BYTES, Volume
 from steps.kit import baseline
 from steps.kit.asked import Asked
 from steps.kit.check import Check
-from steps.objectives.capacity import file_systems
+from steps.objectives.objectives import file_systems
 from tests.golden import Said
 from tests.steps import scenarios
 from tests.steps.platforms import NOWHERE, a_platform

@@ -16,7 +16,6 @@ from probes.prometheus import Series
 from settings.monitoring import FileSystems
 from settings.objectives import Prometheus
 from steps.kit.findings import Finding, Level, Subject
-from steps.objectives.capacity import room_on
 from steps.objectives.doctor import (
     Asker,
     examine_metric,
@@ -25,6 +24,7 @@ from steps.objectives.doctor import (
     examine_storage,
 )
 from steps.objectives.overlap import overlaps
+from steps.objectives.rules import room_on
 from tests.environments.files import SECRETS, VALID, loaded
 from tests.gates.decide.values import a_latency_objective
 from tests.golden import Said
