@@ -11,7 +11,7 @@ from environments.loader import Loaded, shown
 from environments.yaml_file import ConfigurationError, parse, read_bytes, yaml_of
 from gates.decide.release import Release
 from gates.decide.times import FORWARD
-from settings.releases import ReleaseFile
+from settings.source import ReleaseFile
 
 NAME = "release.yaml"
 

@@ -23,8 +23,8 @@ from environments.loader import FOLDER
 from settings.environment import Environment, LocalFile
 from settings.monitoring import parse_amount
 from settings.policy import Policy
-from settings.releases import ReleaseFile
 from settings.sections import Section, parse_duration, parse_share
+from settings.source import ReleaseFile
 
 DOCS = FOLDER.parent / "docs"
 INTRODUCTION = FOLDER / "introduction.txt"

@@ -23,7 +23,7 @@ from probes.calendar import program
 from prove import Cases
 from prove.broken import broken
 from reports import load_words, verdict
-from settings.releases import ReleaseFile
+from settings.source import ReleaseFile
 from settings.statements import Approvers
 from steps.kit.statements import keys_of
 from tests.gates.run.sealed import BEGAN, Clinic, signing_clinic

@@ -22,10 +22,8 @@ from settings.flags import Audit, Flags, Redis
 from settings.load import Load
 from settings.monitoring import FileSystems, Logs, Monitoring, Security, Stability
 from settings.network import Certificates, Dns
-from settings.notify import Notify
 from settings.objectives import Canary, Metric, Prometheus, Traffic
-from settings.people import Calendar, Deployment, People, StatusPage, SupportDesk
-from settings.releases import Releases
+from settings.people import Calendar, Deployment, Notify, People, StatusPage, SupportDesk
 from settings.rollback import Rollback
 from settings.sections import (
     Command,
@@ -38,9 +36,8 @@ from settings.sections import (
     server_of,
 )
 from settings.service import ExternalServices, Fhir, Integrations, Service, Synthetic
-from settings.signing import Signing
-from settings.source import Source
-from settings.statements import Statements
+from settings.source import Releases, Source
+from settings.statements import Signing, Statements
 
 CHECK_ID = r"[A-Z][A-Z0-9.]*(-[A-Z0-9.]+)+"
 

@@ -12,8 +12,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from settings.accessibility import AccessibilityPolicy, VitalsPolicy
-from settings.browser import BrowserPolicy
+from settings.browser import AccessibilityPolicy, BrowserPolicy, VitalsPolicy
 from settings.data import DataPolicy
 from settings.delivery import ContractPolicy, Invalidation, SecretAge
 from settings.flags import RolloutPolicy
@@ -29,12 +28,11 @@ from settings.people import (
     SupportPolicy,
 )
 from settings.proofs import EvidencePolicy
-from settings.rollback import WAYS, RollbackPolicy
+from settings.rollback import WAYS, RollbackPolicy, TriggersPolicy
 from settings.sections import Seconds, Section, Text, doubled
 from settings.service import Availability
 from settings.source import SourcePolicy
 from settings.statements import StatementsPolicy
-from settings.triggers import TriggersPolicy
 
 
 class Deadlines(Section):

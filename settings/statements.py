@@ -1,4 +1,4 @@
-"""Who may sign what: the approvers of an environment, and what policy asks of a statement."""
+"""Who may sign what: the approvers of an environment, what policy asks of a statement, a runner's key."""
 
 from __future__ import annotations
 
@@ -9,7 +9,16 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, AwareDatetime, Field
 
-from settings.sections import CheckId, HttpUrl, Name, Seconds, Section, Text, doubled
+from settings.sections import (
+    CheckId,
+    HttpUrl,
+    Name,
+    Seconds,
+    SecretReference,
+    Section,
+    Text,
+    doubled,
+)
 
 RUNNER = "runner"
 """The role of the gate's own keys: they sign runs, and never a statement of a person."""
@@ -176,3 +185,11 @@ class StatementsPolicy(Section):
     """Without it nobody can close a HOLD."""
     declare: DeclarePolicy | None = None
     """Without it nobody can fire a trigger."""
+
+
+class Signing(Section):
+    """The key of the machine that runs the gate."""
+
+    key: SecretReference
+    """A private SSH key without a passphrase, as `ssh-keygen -t ed25519` makes it. Its public key stands in
+    the approvers' file, with the role runner."""

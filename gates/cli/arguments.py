@@ -496,8 +496,8 @@ def _time(text: str) -> Any:
 
 
 def _duration(text: str) -> str:
+    from settings.rollback import MOST_WATCH_SECONDS  # noqa: PLC0415 - as above
     from settings.sections import parse_duration  # noqa: PLC0415 - as above
-    from settings.triggers import MOST_WATCH_SECONDS  # noqa: PLC0415 - as above
 
     try:
         seconds = parse_duration(text)

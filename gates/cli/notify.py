@@ -18,7 +18,7 @@ from gates.load import OUT
 from gates.run import runs
 from reports import notice
 from reports.notice import Notice
-from settings.notify import Receiver
+from settings.people import Receiver
 
 TRIES = 3
 CALL_SECONDS = 5.0

@@ -20,7 +20,7 @@ from gates.load import Checks, load_catalogue, load_policy
 from probes.observation import utc_now
 from settings.environment import Environment
 from settings.policy import Policy
-from settings.triggers import Fixture, Fixtures
+from settings.rollback import Fixture, Fixtures
 from steps.kit.platform import NotDescribedError, Platform
 from steps.kit.request import Request
 from steps.replay import alerts, fixtures, history, past

@@ -20,8 +20,7 @@ from gates.load import Checks, load_policy
 from probes.git import Place, Refs
 from probes.observation import Deadline, Facts, Observation
 from reports.texts import as_json, drawn
-from settings.releases import Changes, Releases
-from settings.source import ChangedBy, Source
+from settings.source import ChangedBy, Changes, Releases, Source
 from steps.kit.failures import failure_of
 from steps.source.rules import fits
 

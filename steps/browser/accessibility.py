@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import probes
 from gates.decide.suite import Attachment, Kind
 from probes.observation import utc_now
-from settings.accessibility import AccessibilityPolicy
+from settings.browser import AccessibilityPolicy
 from smoke import keyboard, states
 from smoke.examined import Examined, Typed
 from smoke.walks import WINDOW

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from gates.decide.judgement import Judgement
-from settings.accessibility import AcceptedRule
+from settings.browser import AcceptedRule
 from smoke.examined import Examined, Seen, Typed
 from steps.kit.expect import expect, measured, unable
 

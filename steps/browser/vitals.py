@@ -8,8 +8,7 @@ import probes
 from environments.yaml_file import ConfigurationError, read_json
 from gates.decide.judgement import Judgement
 from gates.decide.suite import Kind
-from settings.accessibility import VitalsPolicy
-from settings.browser import Browser
+from settings.browser import Browser, VitalsPolicy
 from smoke import loads
 from smoke.examined import Loaded
 from steps.browser import accessibility_rules, vitals_rules

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from gates.decide.judgement import Judgement, amount
-from settings.accessibility import VitalsPolicy
+from settings.browser import VitalsPolicy
 from steps.kit.expect import expect, measured
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from typing import Any, Self
 from gates.decide.counting.statistics import events_to_prove
 from gates.decide.judgement import percent
 from settings.objectives import Limit, Metric, Objective, Prometheus
-from settings.triggers import Trigger
+from settings.rollback import Trigger
 from steps.kit.expect import need
 from steps.kit.platform import CONFIRM_FLOOR_SECONDS, Platform
 from steps.objectives import promql

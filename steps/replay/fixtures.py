@@ -12,8 +12,8 @@ from gates.decide.outcome import Outcome
 from gates.decide.trigger import Clock, Observation, State, step
 from settings.objectives import Objective
 from settings.policy import Policy
+from settings.rollback import Fixture, Trigger
 from settings.sections import parse_share
-from settings.triggers import Fixture, Trigger
 from steps.kit.expect import age
 
 MOST_EVENTS = 1e6

@@ -12,7 +12,7 @@ import probes
 from gates.decide.counting.statistics import Counts, proof
 from gates.decide.trigger import Clock
 from settings.objectives import Prometheus, RollbackLimit
-from settings.triggers import Trigger
+from settings.rollback import Trigger
 from steps.kit import failures
 from steps.kit.platform import CONFIRM_FLOOR_SECONDS, NotDescribedError, Platform
 from steps.objectives import promql

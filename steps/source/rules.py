@@ -11,8 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from gates.decide.judgement import Judgement
 from probes.forge import Bugs, End, Pipeline, Request, Verified
 from probes.git import Tag
-from settings.releases import Changes
-from settings.source import ChangedBy, SourcePolicy
+from settings.source import ChangedBy, Changes, SourcePolicy
 from steps.kit.expect import expect, nothing_to_judge
 
 _MOST_SHOWN = 5

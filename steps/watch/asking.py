@@ -12,7 +12,7 @@ from gates.decide.counting.statistics import proof
 from probes import http
 from probes.observation import Observation
 from settings.objectives import RollbackLimit
-from settings.triggers import Trigger
+from settings.rollback import Trigger
 from steps.kit.availability import absence, usable, witness
 from steps.kit.expect import need
 from steps.kit.platform import CONFIRM_FLOOR_SECONDS, Platform

@@ -22,7 +22,7 @@ from probes.observation import Failure, utc_now
 from settings.flags import Audit
 from settings.monitoring import Monitoring, Security
 from settings.people import SupportDesk
-from settings.triggers import Trigger
+from settings.rollback import Trigger
 from steps.data import migrations
 from steps.data.reads import Data
 from steps.flags import flags, reading

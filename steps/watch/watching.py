@@ -22,7 +22,7 @@ from gates.decide.judgement import Judgement
 from gates.decide.trigger import Clock
 from probes.observation import pause, utc_now
 from reports.events import EVALUATED, WAITING, WATCH_BEGAN, event_of
-from settings.triggers import Trigger
+from settings.rollback import Trigger
 from steps.cluster import clusters
 from steps.flags import reading as flags
 from steps.kit.asked import Asked

@@ -10,7 +10,7 @@ from probes.browser.axe import Found, Scan
 from probes.browser.keyboard import Round, Stop
 from probes.browser.looks import Motion, Move, Reflow
 from probes.browser.vitals import Vitals
-from settings.accessibility import AcceptedRule, VitalsPolicy
+from settings.browser import AcceptedRule, VitalsPolicy
 from smoke.examined import Examined, Seen, Typed
 from steps.browser import accessibility_rules as rules
 from steps.browser import vitals_rules

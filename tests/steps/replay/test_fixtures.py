@@ -8,7 +8,7 @@ import pydantic
 import pytest
 
 from settings.policy import Policy
-from settings.triggers import Fixture
+from settings.rollback import Fixture
 from steps.replay import fixtures
 from tests.golden import Said
 from tests.steps.platforms import a_policy

@@ -19,8 +19,8 @@ from environments.release_file import Bound
 from gates.decide.rollback.plan import Facts
 from probes.redis import RedisTarget
 from sandbox.systems.network.zone import AFTER, BEFORE, CHANGED, TTL_SECONDS
-from settings.releases import ReleaseFile
 from settings.rollback import Rollback
+from settings.source import ReleaseFile
 from steps.kit.asked import Asked
 from steps.kit.baseline import Baseline
 from steps.kit.check import Check

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from settings.triggers import Trigger
+from settings.rollback import Trigger
 from steps.watch.asking import OverLimit
 from tests.gates.decide.values import an_objective
 from tests.steps.platforms import a_platform, a_policy

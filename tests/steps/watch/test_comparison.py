@@ -12,8 +12,8 @@ import pytest
 
 from gates.decide.outcome import Meaning
 from gates.load import load_catalogue
-from settings.releases import Changes
-from settings.triggers import TriggersPolicy
+from settings.rollback import TriggersPolicy
+from settings.source import Changes
 from tests.gates.decide.values import an_objective
 from tests.steps import scenarios
 from tests.steps.platforms import a_platform, a_policy

@@ -17,7 +17,7 @@ from gates.decide.trigger import Clock
 from probes.observation import Failure, FailureKind
 from probes.prometheus.alerting import Alerts
 from settings.data import Reference
-from settings.triggers import Trigger
+from settings.rollback import Trigger
 from steps.data import rules as data_rules
 from steps.kit.baseline import Before
 from steps.kit.expect import expect, unable

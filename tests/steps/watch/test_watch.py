@@ -14,7 +14,7 @@ from gates.decide.outcome import Outcome
 from gates.decide.trigger import Clock
 from probes.observation import Deadline
 from reports.events import EVALUATED, Watched, read_lines
-from settings.triggers import TriggersPolicy
+from settings.rollback import TriggersPolicy
 from steps.kit.asked import Asked
 from steps.kit.baseline import SHARED, CannotCollectError
 from steps.kit.check import Check
