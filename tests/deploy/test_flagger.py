@@ -101,10 +101,12 @@ def test_flagger_hears_200_on_go_alone(
 ) -> None:
     answer = receiver.answer(release)
     assert (answer.status_code, answer.text.strip()) == (code, says)
-    again = receiver.call(release)
+    # A GO lets one step go: the traffic of the next one was not measured by it.
+    again = receiver.call(release) if code != 200 else receiver.answer(release)
     assert (again.status_code, again.text) == (code, answer.text)
     asked = [one for one in receiver.asked.read_text().splitlines() if release in one]
-    assert asked == [f"post-deploy --env prod --output json --release {release}"]
+    line = f"post-deploy --env prod --output json --release {release}"
+    assert asked == [line] * (2 if code == 200 else 1)
 
 
 @cases("call", {

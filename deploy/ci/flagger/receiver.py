@@ -3,8 +3,9 @@
     python receiver.py --port 8080 post-deploy --window 15m --env prod
 
 For the hooks confirm-traffic-increase and confirm-promotion alone: Flagger asks them again until they say
-yes, and what is not 200 pauses a canary and rolls nothing back. Each release of a canary is asked about
-once; what is not GO stays so until a person restarts this, as a HOLD that turns into a GO by trying is none.
+yes, and what is not 200 pauses a canary and rolls nothing back. Each GO lets one step go: of the traffic of
+the next one it knows nothing. What is not GO stays so until a person restarts this, as a HOLD that turns
+into a GO by trying is none.
 What is asked stands on the command line; a call names its canary and, in `metadata.release`, the release.
 """
 
@@ -28,7 +29,7 @@ from http import HTTPStatus
 from typing import Any, NoReturn
 
 GO_SECONDS = 600.0
-"""How long a GO is one; after that the release is asked about again."""
+"""How long a GO waits for the call that it answers; after that the release is asked about again."""
 MOST_BYTES = 65_536
 STOP_SECONDS = 50.0
 """The gate removes its synthetic records when it is stopped."""
@@ -57,15 +58,18 @@ class Gate:
         self._ending = False
 
     def answer(self, canary: tuple[str, ...], release: str) -> tuple[HTTPStatus, str]:
-        """Return what Flagger is told now; asks the gate where nobody has, or its GO is too old."""
+        """Return what Flagger is told now; asks the gate where its last GO was used, or is too old."""
+        key = (*canary, release)
         with self._lock:
-            asked = self._asked.get((*canary, release))
+            asked = self._asked.get(key)
             if asked is None or (asked.done() and self._is_old(asked.result())):
-                asked = self._asked[*canary, release] = self._pool.submit(self._ask, release)
-        if not asked.done():
-            return HTTPStatus.SERVICE_UNAVAILABLE, f"the gate is being asked about {release}"
-        ended = asked.result()
-        return HTTPStatus.OK if ended.is_go else HTTPStatus.CONFLICT, ended.said
+                asked = self._asked[key] = self._pool.submit(self._ask, release)
+            elif asked.done():
+                ended = asked.result()
+                if ended.is_go:
+                    del self._asked[key]
+                return HTTPStatus.OK if ended.is_go else HTTPStatus.CONFLICT, ended.said
+        return HTTPStatus.SERVICE_UNAVAILABLE, f"the gate is being asked about {release}"
 
     def end(self) -> None:
         """Stop the gate that is running, and wait for it."""
