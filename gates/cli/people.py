@@ -49,7 +49,7 @@ from settings.environment import LocalFile
 from settings.policy import Policy
 from settings.sections import parse_duration
 from settings.statements import StatementRule
-from steps.kit.history import History
+from steps.kit.chain import History
 from steps.kit.request import release_of
 from steps.kit.statements import Asking, keys_of, receive
 from steps.kit.statements import asking as read_statements

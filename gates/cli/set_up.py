@@ -41,8 +41,8 @@ from probes.prometheus import PrometheusTarget
 from reports.texts import drawn
 from steps.collectors import COLLECTORS, BaselineRefusedError, collect
 from steps.kit import baseline
+from steps.kit.chain import History
 from steps.kit.findings import Finding, Level
-from steps.kit.history import History
 from steps.kit.platform import Platform
 from steps.kit.request import Request, new_run_id, refuse_malformed, refuse_unknown
 

@@ -47,7 +47,7 @@ from reports.causes import checks_in
 from reports.words import GATE
 from reports.writers import write_json
 from settings.policy import Policy
-from steps.kit.history import History
+from steps.kit.chain import History
 from steps.kit.request import (
     EVENTS,
     new_run_id,

@@ -17,9 +17,9 @@ from gates.decide.history import CLOCKS_DIFFER, Entry, Kind
 from gates.decide.judgement import Judgement
 from probes.observation import utc_now
 from reports.words import GATE
+from steps.kit.chain import History
 from steps.kit.check import Check
 from steps.kit.expect import expect, unable
-from steps.kit.history import History
 from steps.kit.platform import Platform
 
 SHARED = "shared"

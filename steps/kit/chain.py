@@ -1,15 +1,20 @@
-"""A chain of records in an environment's state: numbered, each with the digest of the one before."""
+"""A chain of records in an environment's state: numbered, each with the digest of the one before.
+
+The history of a deployment is one.
+"""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from environments.store import DamagedRecordError, Store, StoreError, TakenError, digest_of
+from gates.decide.history import Entry, impossible
 
 TRIES = 20
 """So many writers may come between before a record is given up."""
+HISTORY_SCHEMA = 2
 Record = Mapping[str, Any]
 
 
@@ -77,3 +82,48 @@ class Chain:
             records.append(record)
             previous = digest_of(record)
         return tuple(records), previous
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class History:
+    """One release's deployment in one environment, as its state keeps it."""
+
+    store: Store
+    environment: str
+    release: str
+
+    @property
+    def folder(self) -> str:
+        """Where the records are."""
+        return f"{self.environment}/{self.release}/history"
+
+    def entries(self) -> tuple[Entry, ...]:
+        """Return every record, the first one first; raises DamagedRecordError and StoreError."""
+        return self._entries(self._chain.records())
+
+    def append(self, make: Callable[[tuple[Entry, ...]], Entry]) -> Entry:
+        """Add what `make` returns for the records so far; raises DamagedRecordError and StoreError."""
+        return Entry.from_record(
+            self._chain.append(lambda records: make(self._entries(records)).record())
+        )
+
+    @property
+    def _chain(self) -> Chain:
+        whose = {"schema": HISTORY_SCHEMA, "environment": self.environment, "release": self.release}
+        remedy = (
+            "Find out who changed it. To begin a new attempt, move the whole folder elsewhere, take a "
+            "baseline and ask from phase 1 on."
+        )
+        return Chain(self.store, self.folder, whose, remedy)
+
+    def _entries(self, records: Sequence[Record]) -> tuple[Entry, ...]:
+        entries: tuple[Entry, ...] = ()
+        for number, record in enumerate(records, start=1):
+            try:
+                entries = (*entries, Entry.from_record(record))
+                wrong = impossible(entries)
+            except (KeyError, TypeError, ValueError, AttributeError) as exc:
+                wrong = f"it holds another thing, {exc}"
+            if wrong:
+                raise self._chain.damaged(f"{number:06d}.json is not its next record: {wrong}")
+        return entries

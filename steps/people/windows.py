@@ -19,8 +19,8 @@ from probes.observation import utc_now
 from settings.people import Calendar, Deployment, DeploymentPolicy
 from steps.kit.asked import Asked, Unread
 from steps.kit.baseline import history_of
+from steps.kit.chain import History
 from steps.kit.expect import nothing_to_judge, unable
-from steps.kit.history import History
 from steps.kit.platform import NotDescribedError, Platform
 from steps.kit.sentence import then, when
 from steps.kit.statements import asking

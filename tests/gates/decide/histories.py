@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 from gates.decide.history import Entry, Kind, attempts
 from gates.decide.outcome import Decision
-from steps.kit.history import History
+from steps.kit.chain import History
 
 AT = dt.datetime(2026, 1, 31, 22, 0, tzinfo=dt.UTC)
 DIGESTS = {"policy": "p", "catalogue": "c"}

@@ -9,7 +9,7 @@ from environments.store import Folder, Store
 from gates.cli.set_up import late_remark
 from gates.decide.outcome import Decision
 from probes.observation import utc_now
-from steps.kit.history import History
+from steps.kit.chain import History
 from tests.gates.decide.histories import AT, Step, keep
 from tests.tables import cases
 

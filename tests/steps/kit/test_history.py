@@ -17,7 +17,7 @@ from gates.decide import statements
 from gates.decide.history import Entry, Kind, built_on, gaps
 from gates.decide.outcome import Decision
 from gates.decide.statements import Overridden
-from steps.kit.history import History
+from steps.kit.chain import History
 from tests.gates.decide.histories import AT, DIGESTS, Step, a_run, keep, told
 from tests.gates.decide.values import PROPERTY
 from tests.tables import cases
