@@ -15,6 +15,7 @@ from gates.decide.release import Release
 from gates.load import load_policy
 from probes.observation import Deadline
 from settings.policy import Policy
+from steps.kit import baseline
 from steps.kit.platform import Platform
 from tests.probes.servers import closed_port
 
@@ -27,6 +28,21 @@ HEALTH = {
     "latency_field": "latency",
     "services_field": "services",
 }
+
+
+def keep_baseline(platform: Platform, facts: Mapping[str, Any], **changed: Any) -> str:
+    """Keep facts as the baseline of a platform's release, taken just now in one region; return where."""
+    record = {
+        "schema": 1,
+        "run": "before",
+        "environment": "clinic",
+        "release": platform.release.tag,
+        "taken_at": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
+        "regions": ["eu"],
+        "facts": facts,
+        **changed,
+    }
+    return baseline.keep(record, baseline.history_of(platform))
 
 
 @functools.cache

@@ -17,12 +17,11 @@ from probes.observation import Failure, FailureKind, Observation, utc_now
 from probes.postgres.rows import Counted
 from steps.collectors import COLLECTORS, collect
 from steps.data.reads import MOST_PAUSE_SECONDS, paced, with_remedy
-from steps.kit import baseline
 from steps.kit.check import Check
 from steps.kit.platform import Platform
 from tests.golden import Said
 from tests.probes.servers import closed_port
-from tests.steps.platforms import described, ruled
+from tests.steps.platforms import described, keep_baseline, ruled
 from tests.steps.records import TABLES, Records
 from tests.steps.scenarios import all_of, bad, judged, outcome, sentence, told
 from tests.tables import beside, cases
@@ -49,16 +48,7 @@ def platform(records: Records, tmp_path: pathlib.Path) -> Platform:
 def with_baseline(platform: Platform, taken_at: str = TAKEN_AT) -> Platform:
     """Take the baseline of the data."""
     of_data = [one for one in COLLECTORS if one.section in {"data", "migrations"}]
-    record = {
-        "schema": 1,
-        "run": "before",
-        "environment": "clinic",
-        "release": platform.release.tag,
-        "taken_at": taken_at,
-        "regions": ["eu"],
-        "facts": collect(platform, of_data),
-    }
-    baseline.keep(record, baseline.history_of(platform))
+    keep_baseline(platform, collect(platform, of_data), taken_at=taken_at)
     return platform
 
 

@@ -16,13 +16,11 @@ from steps.kit.baseline import (
     Collector,
     NoBaselineError,
     before,
-    history_of,
     load_baseline,
 )
-from steps.kit.baseline import keep as kept
 from steps.kit.check import Check
 from steps.kit.platform import Platform
-from tests.steps.platforms import NOWHERE, a_platform
+from tests.steps.platforms import NOWHERE, a_platform, keep_baseline
 from tests.tables import cases
 
 REGIONS = {"eu": NOWHERE.format(1), "us": NOWHERE.format(2)}
@@ -36,17 +34,9 @@ def clinic(tmp_path: pathlib.Path) -> Platform:
 
 
 def keep(platform: Platform, run: str = "r1", **changes: Any) -> pathlib.Path:
-    record = {
-        "schema": 1,
-        "run": run,
-        "environment": "clinic",
-        "release": "v1.2.0",
-        "taken_at": f"2026-01-31T21:4{run[-1]}:00+00:00",
-        "regions": ["eu", "us"],
-        "facts": FACTS,
-        **changes,
-    }
-    return pathlib.Path(kept(record, history_of(platform)))
+    at = f"2026-01-31T21:4{run[-1]}:00+00:00"
+    kept = {"facts": FACTS, "run": run, "taken_at": at, "regions": ["eu", "us"], **changes}
+    return pathlib.Path(keep_baseline(platform, **kept))
 
 
 def test_the_latest_baseline_counts(clinic: Platform) -> None:

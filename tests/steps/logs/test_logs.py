@@ -11,19 +11,17 @@ from typing import Any
 import pytest
 
 from gates.decide.outcome import Outcome
-from probes.observation import utc_now
 from sandbox.systems.cluster import logs
 from sandbox.systems.cluster.state import APP, CONTAINER
 from sandbox.systems.delivery.aws.state import REGION
 from steps.cluster.clusters import Clusters
-from steps.kit import baseline
 from steps.kit.platform import Platform
 from steps.logs.reading import BEFORE, before
 from tests.aws_server import KEY_ID, aws_server
 from tests.probes.cluster_server import ClusterServer
 from tests.probes.servers import closed_port, wait_until
 from tests.steps.cluster_platform import LIVE, NORMAL, a_cluster_platform
-from tests.steps.platforms import ruled
+from tests.steps.platforms import keep_baseline, ruled
 from tests.steps.scenarios import judged, wrong
 from tests.tables import cases
 
@@ -56,19 +54,6 @@ def runs(platform: Platform, version: str) -> bool:
     return len(pods) == 3 and all(pod.ready and pod.version == version for pod in pods)
 
 
-def keep(platform: Platform) -> None:
-    record = {
-        "schema": 1,
-        "run": "before",
-        "environment": "clinic",
-        "release": "v1.2.0",
-        "taken_at": utc_now().isoformat(timespec="seconds"),
-        "regions": ["eu"],
-        "facts": {BEFORE: before(platform)},
-    }
-    baseline.keep(record, baseline.history_of(platform))
-
-
 @pytest.fixture
 def ask(tmp_path: pathlib.Path, cluster: ClusterServer) -> Ask:
     """Return what runs the checks after a release, with a baseline in which one error is known."""
@@ -83,7 +68,7 @@ def ask(tmp_path: pathlib.Path, cluster: ClusterServer) -> Ask:
         cluster.tell(**LIVE)
         cluster.bend(logged_app={KNOWN: 40})
         wait_until(lambda: runs(sound, "v1.1.0"), "the version before runs")
-        keep(sound)
+        keep_baseline(sound, {BEFORE: before(sound)})
         cluster.tell(**NORMAL)
         wait_until(lambda: runs(sound, "v1.2.0"), "the release runs")
         cluster.bend(**(bent or {}))
@@ -186,7 +171,7 @@ def test_where_a_log_group_keeps_the_lines_it_is_read(
         assert look is not None
         line = json.dumps({"level": "info", "msg": "at work"})
         aws.log(GROUP, {pod.name: [line] for pod in look.own_pods})
-        keep(platform)
+        keep_baseline(platform, {BEFORE: before(platform)})
         assert check().outcome("eu") is Outcome.PASS
         aws.log(GROUP, {"another": [json.dumps(ERROR)]})
         assert check().outcome("eu") is Outcome.FAIL

@@ -10,13 +10,12 @@ from typing import Any
 
 from gates.decide.outcome import Outcome
 from sandbox.systems.cluster.state import SIZE_BYTES, Volume
-from steps.kit import baseline
 from steps.kit.asked import Asked
 from steps.kit.check import Check
 from steps.objectives.objectives import file_systems
 from tests.golden import Said
 from tests.steps import scenarios
-from tests.steps.platforms import NOWHERE, a_platform
+from tests.steps.platforms import NOWHERE, a_platform, keep_baseline
 from tests.steps.scripted_prometheus import ScriptedPrometheus
 from tests.tables import cases
 
@@ -38,16 +37,7 @@ def looked_up(folder: pathlib.Path, facts: Mapping[str, Any] | None, hours_ago: 
     platform = a_platform(folder, {"eu": NOWHERE.format(1)}, state=state)
     if facts is not None:
         taken_at = dt.datetime.now(dt.UTC) - dt.timedelta(hours=hours_ago)
-        record = {
-            "schema": 1,
-            "run": "before",
-            "environment": "clinic",
-            "release": "v1.2.0",
-            "taken_at": taken_at.isoformat(),
-            "regions": ["eu"],
-            "facts": facts,
-        }
-        baseline.keep(record, baseline.history_of(platform))
+        keep_baseline(platform, facts, taken_at=taken_at.isoformat())
     return scenarios.told(scenarios.judged("T2H-TASK-4", platform))
 
 

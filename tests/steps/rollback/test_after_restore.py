@@ -20,10 +20,9 @@ from probes.postgres.rows import TableToCount, keys_found
 from sandbox.systems.data import postgres as sandbox_postgres
 from settings.delivery import EvidenceStore
 from steps.collectors import COLLECTORS, collect
-from steps.kit import baseline
 from steps.kit.platform import Platform
 from tests.probes.real_servers import PASSWORD
-from tests.steps.platforms import described, write_evidence
+from tests.steps.platforms import described, keep_baseline, write_evidence
 from tests.steps.records import Records
 from tests.steps.scenarios import bad, outcome
 from tests.tables import cases
@@ -51,16 +50,8 @@ def restored(
     folder = tmp_path_factory.mktemp("restored")
     platform = described(records.platform(folder), "data.backups", location=str(backup.parent))
     of_data = [one for one in COLLECTORS if one.section in {"data", "migrations"}]
-    record = {
-        "schema": 1,
-        "run": "before",
-        "environment": "clinic",
-        "release": platform.release.tag,
-        "taken_at": (utc_now() - dt.timedelta(hours=1)).isoformat(),
-        "regions": ["eu"],
-        "facts": collect(platform, of_data),
-    }
-    baseline.keep(record, baseline.history_of(platform))
+    an_hour_ago = (utc_now() - dt.timedelta(hours=1)).isoformat()
+    keep_baseline(platform, collect(platform, of_data), taken_at=an_hour_ago)
     restore_over(records, backup)
     tell(folder, backup)
     return with_evidence(platform, folder)

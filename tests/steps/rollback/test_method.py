@@ -20,20 +20,18 @@ from environments.loader import load_file
 from gates.decide.judgement import Judgement
 from gates.decide.outcome import Outcome, worst_outcome
 from gates.decide.rollback.plan import Choice
-from probes.observation import utc_now
 from sandbox.systems.data import postgres as sandbox_postgres
 from sandbox.systems.delivery.builds import REPOSITORIES, image_digest
 from sandbox.systems.source import repository
 from steps.collectors import COLLECTORS, collect
 from steps.data.reads import MIGRATIONS
-from steps.kit import baseline
 from steps.kit.platform import Platform
 from tests.aws_server import KEY_ID, AwsServer, aws_server
 from tests.probes.cluster_server import TOKEN, ClusterServer
 from tests.probes.real_servers import PASSWORD
 from tests.probes.servers import closed_port
 from tests.steps.cluster_platform import LIVE, NORMAL, section
-from tests.steps.platforms import NOWHERE, write_evidence
+from tests.steps.platforms import NOWHERE, keep_baseline, write_evidence
 from tests.steps.records import Records, a_restore_test
 from tests.steps.scenarios import all_of, judged
 from tests.tables import cases
@@ -112,16 +110,7 @@ class Scene:
             ],
         )
         applied = [one for one in facts[MIGRATIONS]["shared"] if self.script or one != ADDED]
-        record = {
-            "schema": 1,
-            "run": "before",
-            "environment": "clinic",
-            "release": "v1.2.0",
-            "taken_at": utc_now().isoformat(timespec="seconds"),
-            "regions": ["eu"],
-            "facts": {**facts, MIGRATIONS: {"shared": applied}},
-        }
-        baseline.keep(record, baseline.history_of(platform))
+        keep_baseline(platform, {**facts, MIGRATIONS: {"shared": applied}})
         self.cluster.tell(**NORMAL)
 
     def platform(self, **changed: Any) -> Platform:

@@ -13,13 +13,12 @@ import pytest
 from gates.decide.outcome import Outcome
 from probes.observation import utc_now
 from settings.monitoring import Stability
-from steps.kit import baseline
 from steps.kit.findings import Level, Subject
 from steps.kit.platform import NotDescribedError, Platform
 from steps.stability import reading
 from steps.stability.doctor import examine_stability
 from tests.steps import scenarios
-from tests.steps.platforms import a_platform, described, ruled
+from tests.steps.platforms import a_platform, described, keep_baseline, ruled
 from tests.steps.scripted_prometheus import TARGET, ScriptedPrometheus, scripted_prometheus
 from tests.tables import cases
 
@@ -60,14 +59,7 @@ def booked(a_second: float) -> Callable[[float], str]:
 
 def a_baseline(platform: Platform, seconds_ago: float, **facts: Any) -> None:
     taken_at = (utc_now() - dt.timedelta(seconds=seconds_ago)).isoformat()
-    record = {
-        "schema": 1,
-        "run": "20260131T210000Z-baseline-abc123",
-        "taken_at": taken_at,
-        "regions": ["eu"],
-        "facts": {reading.COLLECTOR: {"eu": facts}},
-    }
-    baseline.keep(record, baseline.history_of(platform))
+    keep_baseline(platform, {reading.COLLECTOR: {"eu": facts}}, taken_at=taken_at)
 
 
 @cases(
