@@ -98,7 +98,9 @@ def completed(
     excused = {
         item: waived[item][1]
         for item, outcome in found.items()
-        if item in waived and _excuses(waived[item][0], outcome)
+        if item in waived
+        and outcome in (Outcome.FAIL, Outcome.INCONCLUSIVE)
+        and worst_outcome((waived[item][0], outcome)) is waived[item][0]
     }
     open_ = {item: one for item, one in found.items() if one not in _GOOD and item not in excused}
     if not found:
@@ -119,11 +121,6 @@ def completed(
         **measured(_RULE, done, len(found)),
         data={"open": list(open_), "waived": list(excused)},
     )
-
-
-def _excuses(when_waived: Outcome, now: Outcome | None) -> bool:
-    waivable = now in (Outcome.FAIL, Outcome.INCONCLUSIVE)
-    return waivable and now is not None and worst_outcome((when_waived, now)) is when_waived
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -27,38 +27,37 @@ def none_at_all(location: str) -> Judgement:
 
 def young_enough(newest: Entry, seconds: float, limit_seconds: float, wanted: str) -> Judgement:
     """Judge a backup's age; one from the future has a wrong clock, or a forged time."""
-    future = seconds < -_CLOCKS_DIFFER_SECONDS
-    found = f"{age(-seconds)} in the future" if future else f"{age(max(0.0, seconds))} old"
     return expect(
-        not future and seconds <= limit_seconds,
+        -_CLOCKS_DIFFER_SECONDS <= seconds <= limit_seconds,
         "backup",
-        f"the newest backup, {newest.name}, is {found}, wanted {wanted}: at most "
+        f"the newest backup, {newest.name}, is {_when(seconds, 'old')}, wanted {wanted}: at most "
         f"{age(limit_seconds)} old",
         _MADE_NOW,
-        **_seconds("backup age", seconds, limit_seconds),
+        **measured("backup age", round(seconds), limit_seconds, "s"),
         data={"backup": newest.name},
     )
 
 
-def _seconds(rule: str, seconds: float, limit_seconds: float) -> dict[str, Any]:
-    return {"rule": rule, "observed": round(seconds), "target": limit_seconds, "unit": "s"}
+def _when(seconds: float, past: str) -> str:
+    future = seconds < -_CLOCKS_DIFFER_SECONDS
+    return f"{age(-seconds)} in the future" if future else f"{age(max(0.0, seconds))} {past}"
 
 
 def can_be_read(newest: Entry, contents: probes.backup.Contents) -> Judgement:
     """Judge that pg_restore reads its table of contents, and all of it or its end."""
-    found = "can be read to its end"
+    found, damage = "can be read to its end", ""
     if contents.ends:
         found = "has a readable table of contents and ends as a dump does"
     if not contents.listed:
-        found = "is damaged: pg_restore can't read its table of contents"
+        damage = "pg_restore can't read its table of contents"
     elif contents.whole is False:
-        found = "is damaged: pg_restore can't read it to its end"
+        damage = "pg_restore can't read it to its end"
     elif contents.ends is False:
-        found = "is damaged: it breaks off, or is still being written"
+        damage = "it breaks off, or is still being written"
     return expect(
-        contents.listed and contents.whole is not False and contents.ends is not False,
+        not damage,
         f"backup {newest.name}",
-        f"backup {newest.name} {found}",
+        f"backup {newest.name} {f'is damaged: {damage}' if damage else found}",
         "a backup that pg_restore reads without an error",
         rule="backup readable",
         data={"sha256": contents.sha256},
@@ -185,13 +184,11 @@ def _ended_well(result: str, said: Mapping[str, Any], short: Sequence[str]) -> J
 
 
 def _lately(seconds: float, max_age_seconds: float, backup: str) -> Judgement:
-    future = seconds < -_CLOCKS_DIFFER_SECONDS
-    found = f"{age(-seconds)} in the future" if future else f"{age(max(0.0, seconds))} ago"
     return expect(
-        not future and seconds <= max_age_seconds,
+        -_CLOCKS_DIFFER_SECONDS <= seconds <= max_age_seconds,
         "restore test",
-        f"the last restore test, of {backup[:80]}, was {found}, wanted within "
+        f"the last restore test, of {backup[:80]}, was {_when(seconds, 'ago')}, wanted within "
         f"{age(max_age_seconds)}",
         "a restore test of a backup made lately",
-        **_seconds("restore test age", seconds, max_age_seconds),
+        **measured("restore test age", round(seconds), max_age_seconds, "s"),
     )

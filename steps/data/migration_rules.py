@@ -128,14 +128,8 @@ def _problem(
 
 
 def _bad(name: str, what: str, clears: str) -> Judgement:
-    return expect(
-        False,
-        name,
-        f"migration {name} {what}",
-        clears,
-        **measured("migration applied", name),
-        data={"migration": name},
-    )
+    figures = {**measured("migration applied", name), "data": {"migration": name}}
+    return expect(False, name, f"migration {name} {what}", clears, **figures)
 
 
 def _all_well(released: int, squashed: int) -> Judgement:
@@ -204,9 +198,9 @@ def logs_judged(rows: Sequence[Row], *, told: bool) -> Judgement:
 
 def still_running(*, time_up: bool, waited: str, seen: bool) -> Judgement:
     """Return what a running migration means; `seen`: that its session migrates can be seen."""
-    more = "" if seen else ", and what that session does is hidden from the gate"
-    clears = "the migration ended; then run again"
+    more, clears = "", "the migration ended; then run again"
     if not seen:
+        more = ", and what that session does is hidden from the gate"
         clears = "GRANT pg_read_all_stats TO the gate's login; then run again"
     sentence = f"a migration still runs{waited}: a session holds Prisma's lock{more}"
     good = False if time_up and seen else None

@@ -25,29 +25,26 @@ _READ_SECONDS = 20.0
 _RECORD = "Prisma's record of migrations"
 
 
+@when("the tables of the database are read", target_fixture="data")
 @when(
     "the migrations of the release are compared with those of the database", target_fixture="data"
 )
-def compare(asked: Asked) -> Data:
+def of_the_database(asked: Asked) -> Data:
     return Data.of(asked.platform)
 
 
 @then("every one was applied, unchanged, and no other")
 def all_applied(asked: Asked, data: Data) -> None:
     # One that runs now is waited for; one that failed is judged at once.
-    platform, seconds = asked.platform, data.policy.migration_log.settle_for
-    looked = settled(
-        platform, lambda: reads.record(data), _progress, settle_seconds(platform, seconds)
-    )
+    seconds = settle_seconds(asked.platform, data.policy.migration_log.settle_for)
+    looked = settled(asked.platform, lambda: reads.record(data), _progress, seconds)
     scripts, record = asked.both(
         lambda: shipped_scripts(asked, data), lambda: asked.read(_RECORD, lambda: looked.value)
     )
     if looked.ended in (Ended.TIME_UP, Ended.RUN_ENDED):
-        time_up, seen = (
-            looked.ended is Ended.TIME_UP,
-            record.holder is probes.sessions.Holder.MIGRATING,
-        )
-        asked.judge(migration_rules.still_running(time_up=time_up, waited=looked.waited, seen=seen))
+        seen = record.holder is probes.sessions.Holder.MIGRATING
+        up, waited = looked.ended is Ended.TIME_UP, looked.waited
+        asked.judge(migration_rules.still_running(time_up=up, waited=waited, seen=seen))
         return
     if record.holder is probes.sessions.Holder.IDLE:
         asked.judge(migration_rules.held_idle())
@@ -96,9 +93,7 @@ def no_drift(asked: Asked, data: Data) -> None:
     asked.judge(*schema_rules.nothing_unfinished(structure.unfinished, older))
     if before is not None and migrated is not None:
         shipped, old = shipped_scripts(asked, data), set(migrated.facts)
-        new = [
-            script.decode("utf-8", "replace") for name, script in shipped.items() if name not in old
-        ]
+        new = [one.decode("utf-8", "replace") for name, one in shipped.items() if name not in old]
         asked.judge(schema_rules.no_drift(before.facts, structure, new, before.baseline))
 
 
@@ -137,11 +132,6 @@ def _no_log(subject: str, failure: Failure) -> Judgement:
     sentence = f"there is no migration log: {failure.detail}"
     clears = "what `prisma migrate deploy` printed, kept there"
     return expect(None, "migration log", sentence, clears)
-
-
-@when("the tables of the database are read", target_fixture="data")
-def read_tables(asked: Asked) -> Data:
-    return Data.of(asked.platform)
 
 
 @then("every expected table has every expected column")

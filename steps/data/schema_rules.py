@@ -71,10 +71,20 @@ def keys_hold(
     """Judge that every declared reference is there and holds, and that no other one is loose."""
     loose = [judgement for key in keys if (judgement := _loose(key)) is not None]
     declared = {(key.table, column, key.to_table) for key in keys for column in key.columns}
-    absent = [one for one in wanted if one.declared and _qualified(one) not in declared]
-    found = [*loose, *map(_absent, absent)]
-    if found:
-        return found
+    full = probes.schema.qualified
+    absent = [
+        expect(
+            False,
+            named(one),
+            f"no foreign key backs {named(one)}: new orphans can come at any time",
+            "the foreign key made again",
+            rule="foreign key",
+        )
+        for one in wanted
+        if one.declared and (full(one.table), one.column, full(one.to_table)) not in declared
+    ]
+    if loose or absent:
+        return [*loose, *absent]
     if not keys:
         sentence = (
             "the database has no foreign key and the environment names no reference, "
@@ -84,18 +94,6 @@ def keys_hold(
         return [expect(None, "foreign keys", sentence, clears)]
     sentence = f"all {len(keys)} foreign keys are validated and enforced"
     return [expect(True, "foreign keys", sentence, rule="foreign key")]
-
-
-def _qualified(one: Reference) -> tuple[str, str, str]:
-    qualified = probes.schema.qualified
-    return qualified(one.table), one.column, qualified(one.to_table)
-
-
-def _absent(reference: Reference) -> Judgement:
-    name = named(reference)
-    sentence = f"no foreign key backs {name}: new orphans can come at any time"
-    clears = "the foreign key made again"
-    return expect(False, name, sentence, clears, rule="foreign key")
 
 
 def _loose(key: probes.schema.ForeignKey) -> Judgement | None:

@@ -111,8 +111,13 @@ def _rights(system: System, section: Redis, rights: RedisRights, version: str) -
         sentence = f"the user {rights.user} may run {shown}{others}"
         return system.bad(sentence, *_restriction(system.subject, section, version))
     if not rights.proved:
-        sentence = f"it is not proved that the user {rights.user} can only read"
-        return system.warn(sentence, *_knowledge(section, version))
+        proof: tuple[str, ...] = (f"ACL SETUSER {section.user} {_PROOF}", _SAVE)
+        if _major(version) < _SINCE_PROOF:
+            proof = (
+                f"Redis {version} shows a user's rights to administrators only, Redis 7 to the user itself",
+                "compare its line in ACL LIST with the one in docs/platform-contract.md",
+            )
+        return system.warn(f"it is not proved that the user {rights.user} can only read", *proof)
     return system.ok(f"the user {rights.user} can't write, block or read a patient's value")
 
 
@@ -120,20 +125,9 @@ def _restriction(subject: Subject, section: Redis, version: str) -> tuple[str, .
     """Return what takes rights away; the default user is everybody's, so the gate gets its own."""
     if section.user != "default":
         return _acl_lines(subject, section.user, version, new=False)
-    own = (
-        subject.key("redis.user", _USER),
-        subject.key("redis.password", "env:GATE_REDIS_PASSWORD"),
-    )
+    password = subject.key("redis.password", "env:GATE_REDIS_PASSWORD")
+    own = (subject.key("redis.user", _USER), password)
     return (*_acl_lines(subject, _USER, version, new=True), *own)
-
-
-def _knowledge(section: Redis, version: str) -> tuple[str, ...]:
-    if _major(version) >= _SINCE_PROOF:
-        return (f"ACL SETUSER {section.user} {_PROOF}", _SAVE)
-    return (
-        f"Redis {version} shows a user's rights to administrators only, Redis 7 to the user itself",
-        "compare its line in ACL LIST with the one in docs/platform-contract.md",
-    )
 
 
 def _major(version: str) -> int:
@@ -144,10 +138,8 @@ def _major(version: str) -> int:
 @examination
 def examine_audit(subject: Subject) -> Iterator[Finding]:
     """Read the entries of the last minute with the token, and try in vain without it."""
-    system, target = (
-        System(subject, "audit log", None, _AUDIT),
-        reading.audit_target(subject.platform),
-    )
+    system = System(subject, "audit log", None, _AUDIT)
+    target = reading.audit_target(subject.platform)
     query = probes.audit.Query(utc_now() - _LOOK_BACK)
 
     def unread(failure: Failure) -> Finding:

@@ -144,7 +144,13 @@ def _try(here: Asked, audit: Audit) -> None:
     answer = here.read(subject, lambda: _send(here, audit.trial, unique))
     sent = Sent(unique, began, utc_now())
     if answer.status != _OK:
-        here.judge(_refused(subject, answer.status))
+        # Nothing can be in the log, and that is not a finding about it.
+        sentence = (
+            f"the read that the log should record was answered with status {answer.status}; "
+            "check audit.trial of the environment"
+        )
+        figures = measured("instrument", answer.status, _OK)
+        here.judge(unable(subject, sentence, "a read that is answered with 200", **figures))
         return
     seconds = settle_seconds(platform, audit.appears_within)
     last = settled(platform, lambda: _look(here, audit, sent), _progress, seconds).value
@@ -182,16 +188,6 @@ def _progress(observed: Observation[probes.audit.Entries]) -> Progress:
     if observed.value is None:
         return missed(observed)
     return Progress.DONE if observed.value.entries else Progress.MOVING
-
-
-def _refused(subject: str, status: int) -> Judgement:
-    """Return why nothing can be in the log: the read itself did not work. That is not a finding about it."""
-    sentence = (
-        f"the read that the log should record was answered with status {status}; "
-        "check audit.trial of the environment"
-    )
-    clears = "a read that is answered with 200"
-    return unable(subject, sentence, clears, **measured("instrument", status, _OK))
 
 
 # --- the changes of the flags

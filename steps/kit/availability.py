@@ -108,7 +108,8 @@ class Availability:
                 self._up(region, service, behind)
                 seconds = time.monotonic() - since
                 return Reading(found.observation, self._ended(subject, before, found, seconds))
-        lasted = f"for {time.monotonic() - since:.1f} s (asked {_times(asked)})"
+        times = "once" if asked == 1 else f"{asked} times"
+        lasted = f"for {time.monotonic() - since:.1f} s (asked {times})"
         return Reading(found.observation, self._confirmed(region, subject, found, lasted))
 
     def read(
@@ -154,11 +155,8 @@ class Availability:
 
     def intermittent(self, subject: str, words: str, bad: int, asked: int) -> Judgement:
         """Return what some bad answers among good ones say: one is a recovery, more are none."""
-        return self._recovery(
-            subject,
-            f"{bad} of {asked} answers of {subject} were bad ({words}); the others were good",
-            hold=bad > 1,
-        )
+        sentence = f"{bad} of {asked} answers of {subject} were bad ({words}); the others were good"
+        return self._recovery(subject, sentence, hold=bad > 1)
 
     def _ended(
         self, subject: str, before: str, found: _Found[V], seconds: float
@@ -172,14 +170,9 @@ class Availability:
 
     def _recovery(self, subject: str, sentence: str, *, hold: bool = False) -> Judgement:
         hold = hold or self._platform.policy.availability.on_recovery == "hold"
-        return expect(
-            None if hold else True,
-            subject,
-            sentence,
-            "a run in which every answer is good",
-            rule="available",
-            target="every answer good",
-        )
+        clears, wanted = "a run in which every answer is good", "every answer good"
+        good = None if hold else True
+        return expect(good, subject, sentence, clears, rule="available", target=wanted)
 
     def _confirmed(
         self, region: str, subject: str, found: _Found[V], lasted: str
@@ -233,17 +226,9 @@ def absence(observation: Observation[V]) -> str | None:
         away = failures.cause(observation.failure) is Cause.UNAVAILABLE
         return observation.failure.kind.value if away else None
     value = observation.value
-    if (
-        isinstance(value, HttpAnswer)
-        and value.status >= SERVER_ERROR
-        and value.status not in REFUSALS
-    ):
-        return f"status {value.status}"
-    return None
-
-
-def _times(count: int) -> str:
-    return "once" if count == 1 else f"{count} times"
+    if not isinstance(value, HttpAnswer) or value.status in REFUSALS:
+        return None
+    return f"status {value.status}" if value.status >= SERVER_ERROR else None
 
 
 def _undecided(subject: str, words: str, why: str) -> Judgement:

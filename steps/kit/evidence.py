@@ -214,7 +214,8 @@ def young_enough(subject: str, made_at: dt.datetime, age: AgeLimit) -> Judgement
     limit = _days(age.max_seconds)
     sentence = f"{subject} is {_days(max(0.0, seconds))} old, within {limit}"
     if early:
-        sentence = f"{subject} is dated in the future, at {_minute(made_at)}"
+        minute = f"{made_at.astimezone(dt.UTC):%Y-%m-%d %H:%M}"
+        sentence = f"{subject} is dated in the future, at {minute} UTC"
     elif late:
         sentence = f"{subject} is {_days(seconds)} old, wanted at most {limit}: it may be outdated"
     return expect(
@@ -224,10 +225,6 @@ def young_enough(subject: str, made_at: dt.datetime, age: AgeLimit) -> Judgement
         "new evidence of this release",
         **measured("evidence age", round(seconds), age.max_seconds, "s"),
     )
-
-
-def _minute(moment: dt.datetime) -> str:
-    return f"{moment.astimezone(dt.UTC):%Y-%m-%d %H:%M} UTC"
 
 
 def _days(seconds: float) -> str:

@@ -23,13 +23,7 @@ from settings.objectives import Prometheus
 from settings.policy import Policy
 from settings.sections import Section
 from settings.service import HealthEndpoint
-from steps.kit.request import (
-    Request,
-    regions_of,
-    release_of,
-    rolled_back_at_of,
-    switched_at_of,
-)
+from steps.kit.request import Request, regions_of, release_of, rolled_back_at_of, switched_at_of
 
 T = TypeVar("T")
 S = TypeVar("S", bound=Section)

@@ -227,24 +227,18 @@ def asking(loaded: Loaded, policy: Policy, release: Release, phase: int | None =
 def _asking(
     loaded: Loaded, policy: Policy, books: Books, ledger: Ledger, phase: int | None
 ) -> Asking:
-    now = utc_now()
-    around = Around(
-        now=now,
-        major=books.release.file.kind == "major",
-        emergency=_is_emergency(
-            loaded, now if phase else max(now, books.release.file.planned_start)
-        ),
-        authors=_authors(loaded, books.release) if ledger.signed else frozenset(),
-        runner=runner(),
-    )
-    return Asking(books, ledger, around, policy.statements.items)
-
-
-def _authors(loaded: Loaded, release: Bound) -> frozenset[str] | None:
     # Imported late: the gate that starts the checks seldom needs it, and its library takes time.
     from steps.kit.release import authors  # noqa: PLC0415 - see above
 
-    return authors(loaded, release)
+    now, release = utc_now(), books.release
+    around = Around(
+        now=now,
+        major=release.file.kind == "major",
+        emergency=_is_emergency(loaded, now if phase else max(now, release.file.planned_start)),
+        authors=authors(loaded, release) if ledger.signed else frozenset(),
+        runner=runner(),
+    )
+    return Asking(books, ledger, around, policy.statements.items)
 
 
 def by_people(
@@ -283,10 +277,8 @@ def words_against(loaded: Loaded, policy: Policy, release: Release) -> tuple[str
 def _is_emergency(loaded: Loaded, at: dt.datetime) -> bool:
     """Tell whether a time is outside of the deployment windows; without any, it is."""
     described = loaded.settings.deployment
-    windows = [
-        schedule.WeeklyWindow(one.opens, one.closes)
-        for one in (described.windows if described is not None else ())
-    ]
+    every = described.windows if described is not None else ()
+    windows = [schedule.WeeklyWindow(one.opens, one.closes) for one in every]
     return schedule.time_left(windows, at) is None
 
 

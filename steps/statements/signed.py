@@ -12,7 +12,7 @@ from gates.decide.judgement import Judgement
 from gates.decide.statements import Count, Signed
 from settings.statements import StatementRule
 from steps.kit.asked import Asked
-from steps.kit.expect import expect, nothing_to_judge, unable
+from steps.kit.expect import expect, measured, nothing_to_judge, unable
 from steps.kit.run import Run
 from steps.kit.statements import Asking, asking, command
 
@@ -67,25 +67,22 @@ def signed(item: str, rule: StatementRule, found: Count, command: str) -> Judgem
         sentence = f"{item} needs no signature: it is asked of a {needed} alone"
         return expect(True, item, sentence, rule=_RULE)
     have, roles = len(found.signed), " or ".join(rule.roles)
-    by = ", ".join(map(_by, found.signed))
+    by = ", ".join(
+        f"{one.statement.name} as {one.statement.role} on {one.since:%Y-%m-%d %H:%M} UTC"
+        for one in found.signed
+    )
+    lacks = (
+        f"{rule.people - have} of {rule.people} signatures" if rule.people > 1 else "a signature"
+    )
+    sentence = f"“{rule.meaning}” lacks {lacks} of {roles}" + (f"; it has {by}" if by else "")
     if found.good:
         sentence = f"“{rule.meaning}” is signed by {by}"
-    else:
-        of = (
-            "a signature"
-            if rule.people == 1
-            else f"{rule.people - have} of {rule.people} signatures"
-        )
-        sentence = f"“{rule.meaning}” lacks {of} of {roles}" + (f"; it has {by}" if by else "")
     return expect(
         found.good or None,
         item,
         sentence + _absent(found.absent),
         command,
-        rule=_RULE,
-        observed=have,
-        target=rule.people,
-        unit="people",
+        **measured(_RULE, have, rule.people, "people"),
         data={"signed": [_kept(item, one) for one in found.signed]},
     )
 
@@ -96,18 +93,13 @@ def documented(wanted: Sequence[str], named: Mapping[str, str]) -> Judgement:
     if not wanted:
         return nothing_to_judge(subject, "the policy names none")
     missing = [one for one in wanted if one not in named]
-    sentence = f"the runbook names {len(wanted)} documents" + (
-        f"; nobody says where {', '.join(missing)} {'is' if len(missing) == 1 else 'are'}"
-        if missing
-        else ", and each has an address"
+    sentence, names = f"the runbook names {len(wanted)} documents", ", ".join(missing)
+    if not missing:
+        return expect(True, subject, f"{sentence}, and each has an address")
+    sentence += f"; nobody says where {names} {'is' if len(missing) == 1 else 'are'}"
+    return expect(
+        None, subject, sentence, f"an address of {names} in statements.documents of the environment"
     )
-    clears = f"an address of {', '.join(missing)} in statements.documents of the environment"
-    return expect(None if missing else True, subject, sentence, clears)
-
-
-def _by(one: Signed) -> str:
-    statement = one.statement
-    return f"{statement.name} as {statement.role} on {one.since:%Y-%m-%d %H:%M} UTC"
 
 
 def _absent(why: Sequence[str]) -> str:
