@@ -83,6 +83,14 @@ LONGEST_FIRST = (
 """Files of tests that take long; all others follow."""
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _wait_for_no_disk() -> Iterator[None]:
+    """Leave out waiting until a disk has what was written: no test takes a machine's power away."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", lambda _: None)
+        yield
+
+
 @pytest.fixture
 def secrets(monkeypatch: pytest.MonkeyPatch) -> None:
     """Set the variables that the valid environment file refers to."""

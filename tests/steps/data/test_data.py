@@ -372,8 +372,19 @@ def test_a_rule_that_the_policy_lacks_is_our_error(
     assert found.outcome is Outcome.ERROR
 
 
-def pause_after(seconds: float, share: float, *, large: bool) -> list[float]:
-    pauses: list[float] = []
+@cases(
+    "seconds share large pauses",
+    {
+        "a large one is a small share of the time": (0.02, 0.05, True, (0.38, MOST_PAUSE_SECONDS)),
+        "a small one needs none": (0.001, 0.05, False, None),
+        "no pause holds a run up for minutes": (0.02, 1e-6, True, (MOST_PAUSE_SECONDS,) * 2),
+        "a share of all the time needs none": (0.001, 1.0, True, (0.0, 1e-6)),
+    },
+)
+def test_a_pause_follows_a_large_read(
+    seconds: float, share: float, *, large: bool, pauses: tuple[float, float] | None
+) -> None:
+    paused: list[float] = []
 
     def read() -> str:
         ends_at = time.monotonic() + seconds
@@ -381,22 +392,6 @@ def pause_after(seconds: float, share: float, *, large: bool) -> list[float]:
             pass
         return "found"
 
-    assert paced(read, share, lambda _: large, pauses.append) == "found"
-    return pauses
-
-
-def test_a_large_read_is_followed_by_a_pause_that_makes_it_a_small_share_of_the_time() -> None:
-    (pause,) = pause_after(0.02, 0.05, large=True)
-    assert 0.02 / (0.02 + pause) <= 0.05
-
-
-def test_a_small_read_is_followed_by_nothing() -> None:
-    assert pause_after(0.001, 0.05, large=False) == []
-
-
-def test_no_pause_holds_a_run_up_for_minutes() -> None:
-    assert pause_after(0.02, 1e-6, large=True) == [MOST_PAUSE_SECONDS]
-
-
-def test_a_share_of_all_the_time_needs_no_pause() -> None:
-    assert pause_after(0.001, 1.0, large=True) == [pytest.approx(0)]
+    assert paced(read, share, lambda _: large, paused.append) == "found"
+    assert len(paused) == (pauses is not None)
+    assert pauses is None or pauses[0] <= paused[0] <= pauses[1]

@@ -5,14 +5,13 @@ from __future__ import annotations
 import concurrent.futures
 import contextlib
 import dataclasses
-import datetime as dt
 import pathlib
 from collections.abc import Mapping
 
 import pytest
 
 from gates.decide.outcome import Outcome
-from probes.observation import Failure, FailureKind, Observation
+from probes.observation import Failure, FailureKind, Observation, utc_now
 from steps.kit.asked import Asked, Unread
 from steps.kit.check import Check, CheckNotPassed
 from steps.kit.expect import age, expect, need, nothing_to_judge
@@ -33,15 +32,8 @@ class Number:
 
 def seen(value: int | None) -> Observation[Number]:
     away = Failure(FailureKind.REFUSED, "Nobody listens.")
-    return Observation(
-        probe="numbers",
-        target="a number",
-        started_at=dt.datetime(2026, 1, 31, tzinfo=dt.UTC),
-        elapsed_seconds=0.1,
-        phases={},
-        value=None if value is None else Number(value),
-        failure=away if value is None else None,
-    )
+    found, failure = (None, away) if value is None else (Number(value), None)
+    return Observation("numbers", "a number", utc_now(), 0.1, {}, found, failure)
 
 
 @pytest.fixture

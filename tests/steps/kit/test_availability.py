@@ -58,7 +58,7 @@ def in_two_regions(
 THROTTLED = answer(b"", status="429 Too Many Requests", headers={"Retry-After": "0"})
 FOR_AN_HOUR = answer(b"", status="429 Too Many Requests", headers={"Retry-After": "3600"})
 HOLD, PASS = ({"confirm": "5s", "on_recovery": means} for means in ("hold", "pass"))
-LONG, SHORT = {"confirm": "9s"}, {"confirm": "300ms"}
+LONG, SHORT, SOON = {"confirm": "9s"}, {"confirm": "300ms"}, {**PASS, "confirm": "1s"}
 
 
 @cases(
@@ -72,9 +72,9 @@ LONG, SHORT = {"confirm": "9s"}, {"confirm": "300ms"}
         "an absence that comes back": (UP, [DOWN, DOWN], HOLD),
         "an absence that comes back, which passes": (UP, [DOWN, DOWN], PASS),
         "what comes back too large": (TOO_LARGE, [FAILING], {}),
-        "what comes back too large passes never": (TOO_LARGE, [FAILING], PASS),
+        "what comes back too large passes never": (TOO_LARGE, [FAILING], SOON),
         "what comes back without HTTP": (NO_HTTP, [FAILING], {}),
-        "what comes back without HTTP passes never": (NO_HTTP, [FAILING], PASS),
+        "what comes back without HTTP passes never": (NO_HTTP, [FAILING], SOON),
         "a refusal after an absence": (saying({}, "401 Unauthorized"), [FAILING], LONG),
         "throttled without end": (THROTTLED, [FAILING], SHORT),
         "throttled for nobody knows how long": (saying({}, "429 Too Many"), [FAILING], SHORT),

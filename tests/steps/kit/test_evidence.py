@@ -103,7 +103,3 @@ TWO = [{"name": "api", "digest": f"sha256:{number * 64}"} for number in "01"]
 def test_another_form_is_no_evidence(changes: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
         evidence(**changes)
-
-
-def test_digests_are_found_by_name() -> None:
-    assert evidence().digests() == {"api": DIGEST}
