@@ -272,7 +272,8 @@ def _entry(verdict: Verdict) -> dict[str, Any]:
     at = utc_now().isoformat(timespec="milliseconds")
     kept = {key: record[key] for key in ("run", "state", "decision", "regions", "started_at")}
     later = {key: record[key] for key in ("deferred", "only") if record.get(key)}
-    return {"received_at": at, **asked, **kept, **later}
+    decided = {"overridden": verdict.overridden.run} if verdict.overridden else {}
+    return {"received_at": at, **asked, **kept, **later, **decided}
 
 
 def _described(name: str, path: pathlib.Path, kind: str = "") -> dict[str, Any]:

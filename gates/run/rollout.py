@@ -53,10 +53,11 @@ def _last_asked(records: Iterable[Record]) -> dict[tuple[str, str, str], Record]
     """Return the last run that asked each window and day in each region, by gate, window or day, and region.
 
     Who asked a longer window asked the shorter ones too. A run of a part of the checks (`--only`), and a
-    watch, of every window, count where they found a reason to roll back.
+    watch, of every window, count where they found a reason to roll back. What shows a HOLD as people decided
+    it asked nothing itself.
     """
     last: dict[tuple[str, str, str], Record] = {}
-    for one in records:
+    for one in (record for record in records if not record.get("overridden")):
         asked: tuple[str, ...] = (str(one["at"]),)
         gate, whole = one["gate"], not one.get("only")
         if gate == PostDeploy.name:

@@ -90,6 +90,9 @@ def test_regions_may_be_asked_by_runs_of_their_own_and_a_hold_may_be_gone_on_fro
     apart = (record("24h", regions={"eu": "GO"}), record("24h", "U", {"us": "HOLD"}))
     assert "was HOLD, complete (run U) in us" in lacking(1, *apart)[0]
     assert lacking(1, *apart, decided="U") == []
+    copy = record("24h", "decide-U", {"us": "HOLD"}, overridden="U")
+    assert lacking(1, *apart, copy, decided="U") == []
+    assert lacking(1, *apart, record("24h", "V", {"us": "GO"}), copy) == []
 
 
 def test_the_next_percentage_is_told_as_a_command_and_the_last_day_has_none() -> None:

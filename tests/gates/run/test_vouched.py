@@ -13,7 +13,7 @@ import pytest
 from gates.decide.outcome import Outcome
 from gates.decide.statements import Kind, Overridden, Waiver
 from gates.run.audit import Against, audited
-from gates.run.bundle import sha256_of
+from gates.run.bundle import chain_of, sha256_of
 from gates.run.opened import opened
 from gates.run.override import overridden
 from gates.run.runs import Run
@@ -153,4 +153,7 @@ def test_a_decision_that_people_did_not_sign_so_is_said(
     at, _ = place
     assert Overridden.from_record(Run(decided).record()["overridden"]).decision is Kind.PROCEED
     assert said(at, decided, lambda _: None) == ""
+    # The state knows it as people's word about that run, and not as another one that asked the same.
+    own = next(one for one in chain_of(at.loaded, "v1.2.0").records() if one["run"] == decided.name)
+    assert own["overridden"] == Run(decided).record()["overridden"]["run"]
     assert why in said(at, decided, change)
