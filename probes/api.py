@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
-from typing import Final, TypeVar
+from typing import Final
 from urllib.parse import urlsplit
 
 from probes import http
@@ -12,18 +12,16 @@ from probes.formats import NotJsonError
 from probes.observation import (
     Deadline,
     Document,
-    Facts,
     Failure,
     FailureKind,
     FoundError,
     Observation,
     PhaseClock,
+    V,
     failures_of,
     kinds_of,
     observed,
 )
-
-V = TypeVar("V", bound=Facts)
 
 MAX_ANSWER_BYTES: Final = 10 * 1_048_576
 
@@ -50,12 +48,12 @@ def good_answer(target: http.HttpTarget, observed: Observation[http.HttpAnswer])
     if answer.status != HTTPStatus.OK:
         kind = KIND_BY_STATUS.get(answer.status, FailureKind.UNUSABLE_ANSWER)
         detail = _SENTENCES[kind].format(host=target.host, status=answer.status)
-        raise FoundError(Failure(kind, detail))
+        raise FoundError(kind, detail)
     if answer.from_cache is not None:
         detail = (
             f"{target.host} was answered by a cache ({answer.from_cache}): ask the server itself."
         )
-        raise FoundError(Failure(FailureKind.UNUSABLE_ANSWER, detail))
+        raise FoundError(FailureKind.UNUSABLE_ANSWER, detail)
     return answer
 
 

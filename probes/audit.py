@@ -19,7 +19,6 @@ from probes import api, http
 from probes.http import HttpAnswer, HttpTarget, NotJsonError
 from probes.observation import (
     Deadline,
-    Failure,
     FailureKind,
     FoundError,
     Observation,
@@ -116,7 +115,7 @@ def _page(answer: HttpAnswer) -> tuple[list[Entry], str | None]:
     }
     said = sentences.get(kind, f"The audit log answered with status {answer.status}.")
     if answer.status != HTTPStatus.OK:
-        raise FoundError(Failure(kind, said))
+        raise FoundError(kind, said)
     try:
         body = answer.json()
     except NotJsonError as exc:

@@ -22,11 +22,11 @@ import dns.rdatatype
 from probes import network
 from probes.observation import (
     Deadline,
-    Failure,
     FailureKind,
     Kinds,
     Observation,
     PhaseClock,
+    explained,
     failures_of,
     observed,
 )
@@ -102,14 +102,8 @@ def ask(
         response, clock.attempts = _exchange(question, address, server.port, deadline)
         return _answer(response, record_type)
 
-    def explain(exc: Exception) -> Failure | None:
-        kind = failure_kind(exc)
-        if kind is None:
-            return None
-        sentence = _SENTENCES.get(kind, "it could not be asked from here")
-        return Failure(kind, f"{server.address}: {sentence}.")
-
     target = f"dns://{server.host}:{server.port} {name} {record_type}"
+    explain = explained(server.address, failure_kind, _SENTENCES)
     return observed("dns", target, measured, explain, PHASES)
 
 

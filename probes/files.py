@@ -13,7 +13,7 @@ import os
 import pathlib
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
-from typing import IO, Any, Final, TypeVar
+from typing import IO, Any, Final
 
 from pydantic import SecretStr
 
@@ -21,12 +21,12 @@ from probes import api, http, observation
 from probes.observation import (
     Deadline,
     Document,
-    Facts,
     Failure,
     FailureKind,
     FoundError,
     Observation,
     PhaseClock,
+    V,
 )
 
 MAX_BYTES: Final = 8 * 1024 * 1024
@@ -70,9 +70,6 @@ class Content:
     def facts(self) -> Mapping[str, object]:
         """Return size and time."""
         return {"size": len(self.data), "modified_at": self.modified_at.isoformat()}
-
-
-V = TypeVar("V", bound=Facts)
 
 
 def listing(location: str, pattern: str, *, deadline: Deadline) -> Observation[Listing]:
@@ -188,7 +185,7 @@ def _modified_at(filesystem: Any, about: Mapping[str, Any]) -> dt.datetime:
 
 def our_fault(sentence: str) -> FoundError:
     """Return what to raise where a file's reader is missing here; the sentence has nothing of the file."""
-    return FoundError(Failure(FailureKind.OUR_FAULT, f"{sentence}."))
+    return FoundError(FailureKind.OUR_FAULT, f"{sentence}.")
 
 
 _MEANINGS: Final[Mapping[type[Exception], tuple[FailureKind, str]]] = {
@@ -244,7 +241,7 @@ def _from_folder(
             return Document(_evidence_content(folder, document, max_bytes))
         except OSError as exc:
             detail = f"{document} can't be read from evidence.folder: {exc.strerror}."
-            raise FoundError(Failure(FailureKind.OUR_FAULT, detail)) from exc
+            raise FoundError(FailureKind.OUR_FAULT, detail) from exc
 
     return observation.observed("evidence", str(document), measured)
 
@@ -259,7 +256,7 @@ def _evidence_content(folder: pathlib.Path, document: pathlib.Path, max_bytes: i
         return None
     if len(content) > max_bytes:
         detail = f"{document} holds more than {max_bytes} bytes."
-        raise FoundError(Failure(FailureKind.TOO_LARGE, detail))
+        raise FoundError(FailureKind.TOO_LARGE, detail)
     return content
 
 
@@ -276,7 +273,7 @@ def _over_http(
             return Document(None)
         if answer.status != HTTPStatus.OK:
             detail = f"The evidence store answered {answer.status}."
-            raise FoundError(Failure(api.kind_of_refusal(answer.status), detail))
+            raise FoundError(api.kind_of_refusal(answer.status), detail)
         return Document(answer.body)
 
     return observation.observed("evidence", http.asked(server, "GET", path), measured)

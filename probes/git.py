@@ -12,20 +12,17 @@ import re
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterable, Mapping
-from typing import Final, TypeVar
+from typing import Final
 
 from probes.observation import (
     Deadline,
-    Facts,
-    Failure,
     FailureKind,
     FoundError,
     Observation,
     PhaseClock,
+    V,
     observed,
 )
-
-V = TypeVar("V", bound=Facts)
 
 MAX_FILES: Final = 5_000
 MAX_BYTES: Final = 64 * 1024 * 1024
@@ -384,7 +381,7 @@ def _observed(repository: str, target: str, ask: Callable[[], V]) -> Observation
         try:
             return ask()
         except _GitError as exc:
-            raise FoundError(Failure(exc.kind, f"{repository}: {exc}.")) from exc
+            raise FoundError(exc.kind, f"{repository}: {exc}.") from exc
 
     return observed("git", target, measured, phases=["git"])
 

@@ -25,7 +25,6 @@ from probes import network
 from probes.formats import NotJsonError
 from probes.observation import (
     Deadline,
-    Failure,
     FailureKind,
     FoundError,
     Kinds,
@@ -285,11 +284,11 @@ class _Call:
     max_bytes: int
 
     def failure(self, kind: FailureKind) -> FoundError:
-        return FoundError(Failure(kind, _SENTENCES[kind].format(host=self.target.host)))
+        return FoundError(kind, _SENTENCES[kind].format(host=self.target.host))
 
     def too_large(self) -> FoundError:
         detail = f"{self.target.host} answered with more than {self.max_bytes} bytes."
-        return FoundError(Failure(FailureKind.TOO_LARGE, detail))
+        return FoundError(FailureKind.TOO_LARGE, detail)
 
 
 def request(  # noqa: PLR0913 - the whole call of this probe; all but three have a default
@@ -340,7 +339,7 @@ def _attempt(call: _Call, deadline: Deadline, clock: PhaseClock) -> HttpAnswer:
     for name, value in call.headers.items():
         if not re.fullmatch(r"[\x21-\x7e]([\x20-\x7e\t]*[\x21-\x7e])?", _plain(value)):
             detail = f"The value of the header {name} is empty, not ASCII or has a line break."
-            raise FoundError(Failure(FailureKind.OUR_FAULT, detail))
+            raise FoundError(FailureKind.OUR_FAULT, detail)
     transport: DeadlineTransport | None = None
     try:
         transport = DeadlineTransport(_context(call.target), deadline, clock)

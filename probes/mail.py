@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING, Final
 from probes import network
 from probes.observation import (
     Deadline,
-    Failure,
     FailureKind,
     FoundError,
     Kinds,
     Observation,
     PhaseClock,
+    explained,
     failures_of,
     observed,
     unusable,
@@ -94,12 +94,11 @@ def arrived(target: MailTarget, since: dt.datetime, *, deadline: Deadline) -> Ob
             secured.close()
         return Messages(tuple(one for one in found if one.at >= since))
 
-    def explain(exc: Exception) -> Failure | None:
+    def kind_of(exc: Exception) -> FailureKind | None:
         kind = network.kind_of_any(exc, _KINDS)
-        if kind is not None and not deadline.remaining_seconds():
-            kind = FailureKind.TIMEOUT
-        return Failure(kind, f"{target.address}: {_SENTENCES[kind]}.") if kind else None
+        return FailureKind.TIMEOUT if kind and not deadline.remaining_seconds() else kind
 
+    explain = explained(target.address, kind_of, _SENTENCES)
     return observed("mail", target.address, measured, explain, PHASES)
 
 
@@ -163,4 +162,4 @@ def _subject(header: bytes) -> str:
 
 
 def _refused(target: MailTarget, kind: FailureKind) -> FoundError:
-    return FoundError(Failure(kind, f"{target.address}: {_SENTENCES[kind]}."))
+    return FoundError(kind, f"{target.address}: {_SENTENCES[kind]}.")

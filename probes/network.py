@@ -9,18 +9,19 @@ from __future__ import annotations
 import contextlib
 import errno
 import functools
-import queue
 import socket
 import ssl
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from concurrent.futures import Future
 from pathlib import Path
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, TypeAlias, TypeVar
 
 import certifi
 
 from probes.observation import Deadline, FailureKind, Kinds, PhaseClock, kind_of
 
+T = TypeVar("T")
 Address: TypeAlias = tuple[socket.AddressFamily, tuple[Any, ...]]
 
 PUBLIC_AUTHORITIES: Final = certifi.where()
@@ -110,16 +111,27 @@ def resolve(host: str, port: int, deadline: Deadline) -> list[Address]:
     """
     with contextlib.suppress(socket.gaierror):
         return _lookup(host, port, socket.AI_NUMERICHOST)
-    # getaddrinfo cannot be interrupted: a daemon thread may finish it after we have left.
-    answers: queue.SimpleQueue[list[Address] | OSError] = queue.SimpleQueue()
-    threading.Thread(target=_lookup_into, args=(answers, host, port), daemon=True).start()
     try:
-        answer = answers.get(timeout=deadline.remaining_seconds())
-    except queue.Empty:
+        return within(deadline, lambda: _lookup(host, port))
+    except TimeoutError:
         raise ResolverSilent("no answer from the resolver") from None
-    if isinstance(answer, OSError):
-        raise answer
-    return answer
+
+
+def within(deadline: Deadline, ask: Callable[[], T]) -> T:
+    """Return what a call brings that can't be interrupted; raises TimeoutError when the deadline passes.
+
+    A daemon thread may finish it after we have left.
+    """
+    asked: Future[T] = Future()
+
+    def run() -> None:
+        try:
+            asked.set_result(ask())
+        except BaseException as exc:  # noqa: BLE001 - raised where it is waited for
+            asked.set_exception(exc)
+
+    threading.Thread(target=run, daemon=True).start()
+    return asked.result(deadline.remaining_seconds())
 
 
 def _lookup(host: str, port: int, flags: int = 0) -> list[Address]:
@@ -129,13 +141,6 @@ def _lookup(host: str, port: int, flags: int = 0) -> list[Address]:
         # The IDNA codec refuses empty and over-long labels with this.
         raise socket.gaierror(socket.EAI_NONAME, "not a host name") from None
     return [(family, address) for family, _, _, _, address in found]
-
-
-def _lookup_into(answers: queue.SimpleQueue[list[Address] | OSError], host: str, port: int) -> None:
-    try:
-        answers.put(_lookup(host, port))
-    except OSError as exc:
-        answers.put(exc)
 
 
 def has_route(address: str) -> bool:

@@ -113,14 +113,14 @@ def _json(value: object) -> object:
 class FoundError(Exception):
     """A failure whose kind and sentence are known already."""
 
-    def __init__(self, failure: Failure) -> None:
-        super().__init__(failure.detail)
-        self.failure = failure
+    def __init__(self, kind: FailureKind, detail: str, phase: str | None = None) -> None:
+        super().__init__(detail)
+        self.failure = Failure(kind, detail, phase)
 
 
 def unusable(sentence: str) -> FoundError:
     """Return what to raise of an answer that is none; the sentence shows nothing of what it holds."""
-    return FoundError(Failure(FailureKind.UNUSABLE_ANSWER, sentence))
+    return FoundError(FailureKind.UNUSABLE_ANSWER, sentence)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -186,7 +186,7 @@ class Observation(Generic[T_co]):
         """Return the value; raises FoundError with the failure that stands in its place."""
         if self.value is None:
             missing = Failure(FailureKind.OUR_FAULT, f"The probe {self.probe} brought nothing.")
-            raise FoundError(self.failure or missing)
+            raise FoundError(*dataclasses.astuple(self.failure or missing))
         return self.value
 
 
@@ -244,6 +244,23 @@ def observed(
         failure=failure,
         attempts=clock.attempts,
     )
+
+
+def explained(
+    subject: str,
+    kind_of_any: Callable[[Exception], FailureKind | None],
+    sentences: Mapping[FailureKind, str],
+) -> Callable[[Exception], Failure | None]:
+    """Return what says of an exception why `subject` gave no value; who has no word for it blames us."""
+
+    def explain(exc: Exception) -> Failure | None:
+        kind = kind_of_any(exc)
+        if kind is None:
+            return None
+        sentence = sentences.get(kind, sentences[FailureKind.OUR_FAULT])
+        return Failure(kind, f"{subject}: {sentence}.")
+
+    return explain
 
 
 def kind_of(exc: BaseException, kinds: Kinds) -> FailureKind | None:

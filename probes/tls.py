@@ -12,25 +12,26 @@ import enum
 import hashlib
 import re
 import ssl
-from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from probes import network
 from probes.observation import (
     EVERYTHING,
     Deadline,
-    Failure,
     FailureKind,
     Observation,
     PhaseClock,
     Shown,
+    explained,
     failures_of,
     observed,
     utc_now,
 )
-
-if TYPE_CHECKING:
-    from cryptography import x509
 
 __all__ = ["Handshake", "Nodes", "Problem", "TlsNode", "failure_kind", "handshake", "nodes"]
 
@@ -145,9 +146,8 @@ def nodes(host: str, port: int, *, deadline: Deadline) -> Observation[Nodes]:
         # One address may be listed once for each protocol.
         return _reachable([str(one) for one in dict.fromkeys(a[0] for _, a in found)], port)
 
-    return observed(
-        "tls", f"address of {host}", measured, _explain(f"{host}:{port}"), phases=["resolve"]
-    )
+    explain = explained(f"{host}:{port}", failure_kind, _SENTENCES)
+    return observed("tls", f"address of {host}", measured, explain, phases=["resolve"])
 
 
 def _reachable(addresses: list[str], port: int) -> Nodes:
@@ -168,7 +168,7 @@ def handshake(
         "tls",
         f"tls://{node.shown} as {host}",
         lambda clock: _look(node, host, ca_file, deadline, clock),
-        _explain(f"{host} at {node.shown}"),
+        explained(f"{host} at {node.shown}", failure_kind, _SENTENCES),
         PHASES,
     )
 
@@ -265,8 +265,6 @@ def _of_unknown_issuer(sent: list[bytes]) -> Problem:
     An authority of one's own that signs without an intermediate certificate looks like a gap only
     where the certificate says where to fetch its issuer's, or where others are sent that did not sign it.
     """
-    from cryptography import x509  # noqa: PLC0415 - as in _described
-
     leaf, *others = map(x509.load_der_x509_certificate, sent)
     if any(one.subject == leaf.issuer for one in others) or leaf.subject == leaf.issuer:
         return Problem.UNTRUSTED
@@ -278,8 +276,6 @@ def _of_unknown_issuer(sent: list[bytes]) -> Problem:
 
 def _of_time(sent: list[bytes], *, expired: bool) -> Problem:
     """Return which certificate of a chain it is whose time is over, or has not come."""
-    from cryptography import x509  # noqa: PLC0415 - as in _described
-
     now = utc_now()
     outside = [
         one.not_valid_after_utc < now if expired else one.not_valid_before_utc > now
@@ -293,16 +289,6 @@ def _of_time(sent: list[bytes], *, expired: bool) -> Problem:
 
 
 def _described(host: str, problem: Problem | None, protocol: str, chain: list[bytes]) -> Handshake:
-    # Loaded here: only the checks of certificates need it.
-    from cryptography import x509  # noqa: PLC0415 - as said above
-    from cryptography.hazmat.primitives.asymmetric.rsa import (  # noqa: PLC0415 - as said above
-        RSAPublicKey,
-    )
-    from cryptography.hazmat.primitives.serialization import (  # noqa: PLC0415 - as said above
-        Encoding,
-        PublicFormat,
-    )
-
     certificate, *above = map(x509.load_der_x509_certificate, chain)
     ends = min(one.not_valid_after_utc for one in (certificate, *above))
     key = certificate.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
@@ -321,8 +307,6 @@ def _described(host: str, problem: Problem | None, protocol: str, chain: list[by
 
 
 def _names(certificate: x509.Certificate) -> tuple[str, ...]:
-    from cryptography import x509  # noqa: PLC0415 - as in _described
-
     try:
         found = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName)
     except x509.ExtensionNotFound:
@@ -337,18 +321,6 @@ def _is_for(host: str, names: Sequence[str]) -> bool:
     return any(name.lower() in (host.lower(), beside) for name in names)
 
 
-def _explain(subject: str) -> Callable[[Exception], Failure | None]:
-    def explain(exc: Exception) -> Failure | None:
-        if not isinstance(exc, OSError | ValueError):
-            return None
-        kind = failure_kind(exc)
-        sentence = _SENTENCES.get(kind, "it could not be asked from here; check ca_file")
-        return Failure(kind, f"{subject}: {sentence}.")
-
-    return explain
-
-
-def failure_kind(exc: Exception) -> FailureKind:
+def failure_kind(exc: BaseException) -> FailureKind | None:
     """Return what an exception of the system, of OpenSSL or of the certificate's parser means."""
-    unreadable = FailureKind.UNUSABLE_ANSWER
-    return network.os_failure_kind(exc) if isinstance(exc, OSError) else unreadable
+    return network.kind_of_any(exc, {ValueError: FailureKind.UNUSABLE_ANSWER})

@@ -12,9 +12,8 @@ import fnmatch
 import functools
 import hashlib
 import operator
-import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final, TypeVar
 
 import boto3
@@ -24,15 +23,18 @@ from botocore.exceptions import ClientError
 from botocore.parsers import ResponseParserError
 from pydantic import SecretStr
 
+from probes import network
 from probes.observation import (
     Deadline,
     Document,
-    Facts,
-    Failure,
     FailureKind,
+    FoundError,
     Kinds,
     Observation,
+    PhaseClock,
     Shown,
+    V,
+    explained,
     failures_of,
     kind_of,
     kinds_of,
@@ -74,18 +76,11 @@ NOT_THERE: Final = frozenset(
 SENTENCES: Final = failures_of("aws")
 
 
-class _StoppedError(Exception):
-    """The probe itself ended the reading; its kind is known."""
-
-    def __init__(self, kind: FailureKind) -> None:
-        super().__init__(kind.value)
-        self.kind = kind
-
-
 def failure_kind(exc: BaseException) -> FailureKind | None:
-    """Return what an exception of botocore or of a probe means; None: not theirs."""
-    if isinstance(exc, _StoppedError):
-        return exc.kind
+    """Return what an exception of botocore means; None: not its own."""
+    # An answer without what the service always tells: something else listens there.
+    if isinstance(exc, KeyError | IndexError | TypeError | AttributeError):
+        return FailureKind.UNUSABLE_ANSWER
     if isinstance(exc, boto.ClientError):
         known = _KIND_BY_CODE.get(code(exc))
         if known is not None:
@@ -223,7 +218,6 @@ _CHUNK_BYTES: Final = 262_144
 _READERS: Final = 8
 _LEAST_TIMEOUT_SECONDS: Final = 0.05
 T = TypeVar("T")
-V = TypeVar("V", bound=Facts)
 
 
 @functools.cache
@@ -237,6 +231,8 @@ class Caller:
     """Makes clients of services for one question."""
 
     target: AwsTarget
+    what: str
+    """Is asked."""
     deadline: Deadline
 
     def client(self, service: str) -> Any:
@@ -261,9 +257,13 @@ class Caller:
         )
 
     def in_time(self) -> None:
-        """Raise _StoppedError once the deadline is over: pages and chunks each have their own timeout."""
+        """Raise FoundError once the deadline is over: pages and chunks each have their own timeout."""
         if self.deadline.remaining_seconds() <= 0:
-            raise _StoppedError(FailureKind.TIMEOUT)
+            raise self.stopped(FailureKind.TIMEOUT)
+
+    def stopped(self, kind: FailureKind) -> FoundError:
+        """Return what to raise where the reading itself is ended."""
+        return FoundError(kind, f"{self.what}: {SENTENCES[kind]}.")
 
 
 def image(
@@ -345,7 +345,7 @@ def bucket(target: AwsTarget, name: str, prefix: str, *, deadline: Deadline) -> 
             for one in page.get("Contents", ()):
                 objects[one["Key"]] = StoredObject(one["Size"], one["LastModified"])
             if len(objects) > MAX_OBJECTS:
-                raise _StoppedError(FailureKind.TOO_LARGE)
+                raise caller.stopped(FailureKind.TOO_LARGE)
         return Bucket(objects)
 
     return observe(target, f"s3://{name}/{prefix}", deadline, ask)
@@ -438,7 +438,7 @@ def _listed(
 def _pages(
     caller: Caller, ask: Callable[..., Any], names: tuple[str, str], **words: str
 ) -> Iterator[Any]:
-    """Yield every page of an answer; raises _StoppedError beyond 50, as half an answer is none.
+    """Yield every page of an answer; raises FoundError beyond 50, as half an answer is none.
 
     `names`: what a request calls the place to begin at, and an answer the next one.
     """
@@ -451,9 +451,9 @@ def _pages(
         if not page.get("IsTruncated", bool(following)):
             return
         if not following:
-            raise _StoppedError(FailureKind.UNUSABLE_ANSWER)
+            raise caller.stopped(FailureKind.UNUSABLE_ANSWER)
         marker = {names[0]: following}
-    raise _StoppedError(FailureKind.TOO_LARGE)
+    raise caller.stopped(FailureKind.TOO_LARGE)
 
 
 def secret_dates(target: AwsTarget, name: str, *, deadline: Deadline) -> Observation[SecretDates]:
@@ -506,7 +506,7 @@ def _read(caller: Caller, body: Any) -> Iterable[bytes]:
             caller.in_time()
             size += len(chunk)
             if size > MAX_OBJECT_BYTES:
-                raise _StoppedError(FailureKind.TOO_LARGE)
+                raise caller.stopped(FailureKind.TOO_LARGE)
             yield chunk
     finally:
         body.close()
@@ -531,32 +531,13 @@ def observe(
 ) -> Observation[V]:
     """Ask the services in time, and return what they say or why they say nothing."""
 
-    def explain(exc: Exception) -> Failure | None:
-        # An answer without what the service always tells: something else listens there.
-        missing = isinstance(exc, KeyError | IndexError | TypeError | AttributeError)
-        kind = FailureKind.UNUSABLE_ANSWER if missing else failure_kind(exc)
-        return Failure(kind, f"{what}: {SENTENCES[kind]}.") if kind else None
-
-    return observed("aws", what, lambda _: _within(deadline, target, ask), explain)
-
-
-def _within(deadline: Deadline, target: AwsTarget, ask: Callable[[Caller], V]) -> V:
-    """Return what is answered before the deadline; raises _StoppedError then.
-
-    The library's timeouts are of each byte: one that comes now and then would keep it for ever.
-    """
-    if deadline.remaining_seconds() <= 0:
-        raise _StoppedError(FailureKind.TIMEOUT)
-    asked: Future[V] = Future()
-
-    def run() -> None:
+    def measured(_: PhaseClock) -> V:
+        caller = Caller(target, what, deadline)
+        caller.in_time()
         try:
-            asked.set_result(ask(Caller(target, deadline)))
-        except BaseException as exc:  # noqa: BLE001 - raised where it is waited for
-            asked.set_exception(exc)
+            # The library's timeouts are of each byte: one that comes now and then would keep it for ever.
+            return network.within(deadline, lambda: ask(caller))
+        except TimeoutError:
+            raise caller.stopped(FailureKind.TIMEOUT) from None
 
-    threading.Thread(target=run, daemon=True).start()
-    try:
-        return asked.result(deadline.remaining_seconds())
-    except TimeoutError:
-        raise _StoppedError(FailureKind.TIMEOUT) from None
+    return observed("aws", what, measured, explained(what, failure_kind, SENTENCES))

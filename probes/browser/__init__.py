@@ -7,8 +7,7 @@ from playwright.sync_api import Error as PlaywrightError
 from playwright.sync_api import TimeoutError as LateError
 
 from probes.browser.events import Event
-from probes.browser.program import KINDS, installed
-from probes.browser.trust import key_of
+from probes.browser.program import KINDS, installed, key_of
 from probes.browser.visits import Look, Reply, Visited, WrongPage, visit
 from probes.browser.worker import Browser
 

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import base64
 import os
 import pathlib
 import shutil
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
 
-from probes.observation import Failure, FailureKind, FoundError
+import probes
+from probes.observation import Deadline, FailureKind, FoundError
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Playwright
 
 KINDS: Final = ("chromium", "firefox", "webkit")
+_HTTPS: Final = 443
+_LONGEST_SECONDS: Final = 10.0
 _ON_PATH: Final = (
     # First the one without windows, which nobody sees: a page takes it less processor time.
     *("chromium-headless-shell", "chrome-headless-shell"),
@@ -99,6 +104,24 @@ def launch(
     return browser
 
 
+def key_of(site: str, ca_file: str, deadline: Deadline) -> str | None:
+    """Return the digest of the public key of a site's certificate; None where it is not to be trusted.
+
+    Chromium reads its authorities from the machine alone. So the certificate is verified here, by chain,
+    name and dates, under `ca_file`; its key is what the browser is told, and no other key opens anything.
+    """
+    parts = urlsplit(site)
+    if parts.scheme != "https":
+        return None
+    host = parts.hostname or ""
+    node = probes.tls.TlsNode(host, parts.port or _HTTPS)
+    until = deadline.sooner(_LONGEST_SECONDS)
+    shown = probes.tls.handshake(node, host, ca_file, deadline=until).value
+    if shown is None or shown.problem is not None:
+        return None  # The browser says what is wrong with it.
+    return base64.b64encode(bytes.fromhex(shown.key)).decode()
+
+
 def version(started: Browser) -> str:
     """Return a browser's name and version, and of Chromium whether it is the build without windows."""
     named = f"{started.browser_type.name} {started.version}"
@@ -112,5 +135,5 @@ def version(started: Browser) -> str:
 
 def _no_browser(sentence: str, kind: str) -> FoundError:
     return FoundError(
-        Failure(FailureKind.OUR_FAULT, f"There is no {kind} to look with: {sentence}.", "start")
+        FailureKind.OUR_FAULT, f"There is no {kind} to look with: {sentence}.", "start"
     )

@@ -226,7 +226,7 @@ class _Visit(Generic[T]):
             if self.short:
                 raise _ours("too_late") from None
             if self.clock.current == "open":
-                raise FoundError(_failure(FailureKind.TIMEOUT, self.look.site)) from None
+                raise _found(FailureKind.TIMEOUT, self.look.site) from None
             return None, f"{self.look.path} did not come to rest in time"
         except Error:
             with contextlib.suppress(Error):
@@ -264,7 +264,7 @@ def _opened(page: Page, look: Look) -> None:
         page.goto(f"{look.site}{look.path}", wait_until="load")
     except Error as exc:
         if "Download is starting" in str(exc):
-            raise FoundError(_failure(FailureKind.UNUSABLE_ANSWER, look.site, "a file")) from None
+            raise _found(FailureKind.UNUSABLE_ANSWER, look.site, "a file") from None
         # Of an error without a body the browser shows a page of its own.
         if "ERR_HTTP_RESPONSE_CODE_FAILURE" not in str(exc):
             raise
@@ -272,7 +272,7 @@ def _opened(page: Page, look: Look) -> None:
     if status is not None:
         kind = FailureKind.SERVER_ERROR if status >= _SERVER_ERROR else FailureKind.UNUSABLE_ANSWER
         host = urlsplit(look.site).netloc
-        raise FoundError(Failure(kind, f"{host} answered the page with status {status}."))
+        raise FoundError(kind, f"{host} answered the page with status {status}.")
 
 
 def _explained(exc: Exception, site: str) -> Failure | None:
@@ -281,15 +281,16 @@ def _explained(exc: Exception, site: str) -> Failure | None:
         return None
     code = _CODE.search(str(exc))
     if code is not None:
-        return _failure(_KINDS.get(code[1], FailureKind.UNUSABLE_ANSWER), site, code[1])
+        kind = _KINDS.get(code[1], FailureKind.UNUSABLE_ANSWER)
+        return _found(kind, site, code[1]).failure
     # The class of this error is not exported; its sentence is what there is.
     ended = any(words in str(exc) for words in ("has been closed", "onnection closed"))
     return _ours("browser_ended" if ended else "walk_broke").failure
 
 
-def _failure(kind: FailureKind, site: str, code: str = "") -> Failure:
-    return Failure(kind, _SENTENCES[kind].format(host=urlsplit(site).netloc, code=code))
+def _found(kind: FailureKind, site: str, code: str = "") -> FoundError:
+    return FoundError(kind, _SENTENCES[kind].format(host=urlsplit(site).netloc, code=code))
 
 
 def _ours(what: str) -> FoundError:
-    return FoundError(Failure(FailureKind.OUR_FAULT, _OURS[what]))
+    return FoundError(FailureKind.OUR_FAULT, _OURS[what])

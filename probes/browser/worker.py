@@ -20,7 +20,7 @@ from playwright.sync_api import sync_playwright
 
 from probes import observation as waiting
 from probes.browser import program
-from probes.observation import WORDS, Deadline, Failure, FailureKind, FoundError
+from probes.observation import WORDS, Deadline, FailureKind, FoundError
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser as Started
@@ -112,9 +112,7 @@ class Browser:
                     raise _ours("The run's deadline came before the page was through.")
                 if not all(map(_parent, self._pids)):  # Playwright does not always notice.
                     raise _ours(WORDS["browser_itself"]["browser_ended"])
-                raise FoundError(
-                    Failure(FailureKind.TIMEOUT, "The page did not come to rest in time.")
-                )
+                raise FoundError(FailureKind.TIMEOUT, "The page did not come to rest in time.")
             if future.running() and not begun:
                 begun, until = True, deadline.sooner(seconds + _GRACE_SECONDS)
             concurrent.futures.wait([future], _POLL_SECONDS)
@@ -221,4 +219,4 @@ def _kill(pid: int) -> None:
 
 
 def _ours(sentence: str) -> FoundError:
-    return FoundError(Failure(FailureKind.OUR_FAULT, sentence))
+    return FoundError(FailureKind.OUR_FAULT, sentence)

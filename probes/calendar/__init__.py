@@ -21,7 +21,6 @@ from pydantic import SecretStr
 from probes import api, http
 from probes.observation import (
     Deadline,
-    Failure,
     FailureKind,
     FoundError,
     Observation,
@@ -118,7 +117,7 @@ def _reported(order: Mapping[str, str]) -> dict[str, Any]:
         report: dict[str, Any] = json.loads(done.stdout)
     except (subprocess.TimeoutExpired, ValueError):
         detail = "The calendar takes too long, or too much memory, to read."
-        raise FoundError(Failure(FailureKind.TIMEOUT, detail)) from None
+        raise FoundError(FailureKind.TIMEOUT, detail) from None
     return report
 
 

@@ -23,7 +23,6 @@ from probes.extras import need
 from probes.observation import (
     EVERYTHING,
     Deadline,
-    Failure,
     FailureKind,
     FoundError,
     Observation,
@@ -151,7 +150,7 @@ def tested(order: Order, *, deadline: Deadline) -> Observation[Answers]:
         if "pass" not in report:
             unfit = _described(report).unfit
             why = unfit.sentence if unfit else "it describes nothing"
-            raise FoundError(Failure(FailureKind.UNUSABLE_ANSWER, f"The document is unfit: {why}."))
+            raise FoundError(FailureKind.UNUSABLE_ANSWER, f"The document is unfit: {why}.")
         return _answers(report["pass"], report["version"])
 
     return observed("contract", f"{order.mode} pass over {order.base_url}", ask)
@@ -207,10 +206,10 @@ def _reported(order: Mapping[str, Any], deadline: Deadline) -> dict[str, Any]:
             )
             report: dict[str, Any] = json.loads(done.stdout)
         except subprocess.TimeoutExpired:
-            raise FoundError(Failure(FailureKind.TIMEOUT, _OUT_OF_TIME)) from None
+            raise FoundError(FailureKind.TIMEOUT, _OUT_OF_TIME) from None
         except ValueError:
             detail = f"The contract tests broke and ended with {done.returncode}."
-            raise FoundError(Failure(FailureKind.OUR_FAULT, detail)) from None
+            raise FoundError(FailureKind.OUR_FAULT, detail) from None
     return report
 
 

@@ -7,24 +7,21 @@ import enum
 import re
 from collections.abc import Callable, Iterable, Mapping
 from http import HTTPStatus
-from typing import Final, TypeVar
+from typing import Final
 from urllib.parse import urlencode
 
 from probes import api, http
 from probes.http import HttpAnswer, HttpTarget
 from probes.observation import (
     Deadline,
-    Facts,
-    Failure,
     FailureKind,
     FoundError,
     Observation,
     PhaseClock,
+    V,
     observed,
     pause,
 )
-
-V = TypeVar("V", bound=Facts)
 
 PAGE: Final = 100
 """The most that these servers give at once."""
@@ -244,7 +241,7 @@ def of_commit(entries: Iterable[Mapping[str, object]], key: str, commit: str) ->
     for one in entries:
         if one.get(key) != commit:
             detail = f"The forge answered about another commit than {commit}."
-            raise FoundError(Failure(FailureKind.UNUSABLE_ANSWER, detail))
+            raise FoundError(FailureKind.UNUSABLE_ANSWER, detail)
 
 
 def number(value: object, what: str) -> int:

@@ -21,15 +21,7 @@ from probes.kubernetes.client import KubernetesTarget, RefusedError, Session, fa
 from probes.kubernetes.objects import ClusterHealth, ConfigMap, LogLevels, Rights, Traffic, Workload
 from probes.kubernetes.placing import UnknownRuleError, placed
 from probes.kubernetes.reading import quotas
-from probes.observation import (
-    Deadline,
-    Facts,
-    Failure,
-    FailureKind,
-    FoundError,
-    Observation,
-    observed,
-)
+from probes.observation import Deadline, Failure, FailureKind, FoundError, Observation, V, observed
 
 __all__ = ["KubernetesTarget", "failure_kind"]
 
@@ -45,7 +37,6 @@ REFUSAL: Final = re.compile(
 )
 
 T = TypeVar("T")
-V = TypeVar("V", bound=Facts)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from pydantic import SecretStr, StrictBool
 
 from probes import api, http
 from probes.kubernetes.models import Model, Texts, at
-from probes.observation import Deadline, Failure, FailureKind, FoundError, failures_of, pause
+from probes.observation import Deadline, FailureKind, FoundError, failures_of, pause
 
 M = TypeVar("M", bound=Model)
 MAX_ANSWER_BYTES: Final = 32 * 1_048_576
@@ -57,8 +57,8 @@ class KubernetesTarget:
 class RefusedError(FoundError):
     """The server answered with a status that is not a success."""
 
-    def __init__(self, failure: Failure, status: int) -> None:
-        super().__init__(failure)
+    def __init__(self, kind: FailureKind, detail: str, status: int) -> None:
+        super().__init__(kind, detail)
         self.status = status
 
 
@@ -81,7 +81,7 @@ class Session:
                 break
             pause(wait)
         if not 200 <= answer.status < 300:  # noqa: PLR2004 - HTTP's classes
-            raise RefusedError(self._failure(answer.status, method, path), answer.status)
+            raise self._refused(answer.status, method, path)
         return answer.body
 
     def one(self, model: type[M], path: str) -> M:
@@ -129,10 +129,10 @@ class Session:
             self._target, method, path, deadline=deadline, json=body, max_bytes=most
         ).brought()
 
-    def _failure(self, status: int, method: str, path: str) -> Failure:
+    def _refused(self, status: int, method: str, path: str) -> RefusedError:
         kind = _KIND_BY_STATUS.get(status, FailureKind.UNUSABLE_ANSWER)
         words = {"host": self._target.host, "status": status, "asked": asked(method, path)}
-        return Failure(kind, _SENTENCES[kind].format(**words))
+        return RefusedError(kind, _SENTENCES[kind].format(**words), status)
 
 
 def path_of(group: str, namespace: str, resource: str, *names: str) -> str:

@@ -23,15 +23,15 @@ from pydantic import SecretStr
 from probes import network
 from probes.observation import (
     Deadline,
-    Facts,
-    Failure,
     FailureKind,
+    FoundError,
     Observation,
     PhaseClock,
     Shown,
+    V,
     observed,
 )
-from probes.postgres.failures import KnownFailure, failure_kind, failure_of, login_failure
+from probes.postgres.failures import failure_kind, failure_of, login_failure, no_login
 
 __all__ = ["failure_kind"]
 
@@ -184,9 +184,6 @@ class ServerState(Shown):
     """Its own name of the database; a pool in front of it may have another."""
 
 
-V = TypeVar("V", bound=Facts)
-
-
 class Reader:
     """Reads several things in one transaction of one connection."""
 
@@ -207,7 +204,7 @@ class Reader:
                 rows.append(row)
                 if len(rows) > MAX_ROWS:
                     self._connection.abandon()
-                    raise KnownFailure(
+                    raise FoundError(
                         FailureKind.TOO_LARGE, f"The query returned more than {MAX_ROWS} rows."
                     )
             columns = tuple(column.name for column in cursor.description or ())
@@ -220,7 +217,7 @@ class Reader:
     def want_primary(self) -> None:
         """Raise what `asked` makes a failure of, on a standby: it may show how things were a while ago."""
         if self.rows("SELECT pg_is_in_recovery()") == ((True,),):
-            raise KnownFailure(
+            raise FoundError(
                 FailureKind.QUERY_REJECTED,
                 "The server answers as a standby, which may be behind: name the primary's address.",
             )
@@ -244,10 +241,9 @@ def asked(
                 clock.enter("query")
             return ask(reader)
 
-    def explain(exc: Exception) -> Failure | None:
-        return failure_of(exc, target.address)
-
-    return observed("postgres", target.address, measured, explain, PHASES)
+    return observed(
+        "postgres", target.address, measured, lambda exc: failure_of(exc, target.address), PHASES
+    )
 
 
 def read_only(
@@ -332,14 +328,14 @@ def _connect(target: PostgresTarget, deadline: Deadline, clock: PhaseClock) -> D
     clock.enter("resolve")
     addresses = network.resolve(target.host, target.port, deadline)
     clock.enter("login")
-    failure: KnownFailure | None = None
+    failure = no_login(target, FailureKind.NAME_NOT_RESOLVED)
     for tried, (_, address) in enumerate(addresses):
         share = deadline.sooner(network.seconds_left(deadline) / (len(addresses) - tried))
         try:
             return _login(target, str(address[0]), share, deadline)
         except psycopg.Error as exc:
             failure = login_failure(exc, target, deadline)
-    raise failure or KnownFailure(FailureKind.NAME_NOT_RESOLVED)
+    raise failure
 
 
 def _login(
@@ -382,7 +378,7 @@ def _authority(target: PostgresTarget) -> str:
 def _refuse_writer(user: str, excess: Sequence[Right]) -> None:
     if excess:
         more = f", and {len(excess) - 1} more" if len(excess) > 1 else ""
-        raise KnownFailure(
+        raise FoundError(
             FailureKind.NOT_READ_ONLY,
             f"The login {user} has {excess[0].sentence()}{more}: nothing was run. "
             "Give the gate a login that can only read.",

@@ -17,10 +17,10 @@ from probes.observation import (
     Deadline,
     Failure,
     FailureKind,
+    FoundError,
     Kinds,
     PhaseClock,
     failures_of,
-    kind_of,
     kinds_of,
 )
 
@@ -53,29 +53,13 @@ _SENTENCES: Final = failures_of("postgres", key="sslrootcert")
 _TLS_REQUEST: Final = (8).to_bytes(4, "big") + (80877103).to_bytes(4, "big")
 
 
-class KnownFailure(Exception):  # noqa: N818 - carries a finding, is not an error of its own
-    """A failure whose kind is known; `detail` is its whole sentence, or `words` what follows the address."""
-
-    def __init__(
-        self, kind: FailureKind, detail: str | None = None, *, words: str | None = None
-    ) -> None:
-        super().__init__(kind.value)
-        self.kind = kind
-        self.detail = detail
-        self.words = words
-
-
 def failure_kind(exc: BaseException) -> FailureKind | None:
     """Return what an exception of psycopg or the operating system means; None: not theirs."""
-    if isinstance(exc, KnownFailure):
-        return exc.kind
-    if isinstance(exc, OSError):
-        return network.os_failure_kind(exc)
     state = exc.sqlstate if isinstance(exc, psycopg.Error) else None
     if state is not None:
         by_class = _KIND_BY_CLASS.get(state[:2], FailureKind.SERVER_ERROR)
         return _KIND_BY_STATE.get(state, by_class)
-    return kind_of(exc, _KIND_BY_TYPE)
+    return network.kind_of_any(exc, _KIND_BY_TYPE)
 
 
 def failure_of(exc: Exception, address: str) -> Failure | None:
@@ -83,41 +67,39 @@ def failure_of(exc: Exception, address: str) -> Failure | None:
     kind = failure_kind(exc)
     if kind is None:
         return None
-    whole = exc.detail if isinstance(exc, KnownFailure) else _of_row_security(exc, address)
-    return Failure(kind, whole or f"{address}: {_words(exc, kind)}.")
+    return Failure(kind, f"{address}: {_words(exc, kind)}.")
 
 
 def _words(exc: Exception, kind: FailureKind) -> str:
-    if isinstance(exc, KnownFailure) and exc.words:
-        return exc.words
-    state = exc.sqlstate if isinstance(exc, psycopg.Error) else None
+    error = exc if isinstance(exc, psycopg.Error) else psycopg.Error()
+    if error.diag.source_function == "check_enable_rls":
+        return (
+            "row-level security may hide rows from the login, so they can't be counted; "
+            "on each table: CREATE POLICY release_gate ON … FOR SELECT TO the login USING (true)"
+        )
+    state = error.sqlstate
     words = _BY_STATE.get(state or "", _SENTENCES[kind])
     return f"{words} (SQLSTATE {state})" if state else words
 
 
-def _of_row_security(exc: Exception, address: str) -> str | None:
-    """Return the sentence of a query that policies would answer with fewer rows; None: another failure."""
-    if not isinstance(exc, psycopg.Error) or exc.diag.source_function != "check_enable_rls":
-        return None
-    return (
-        f"{address}: row-level security may hide rows from the login, so they can't be counted; "
-        "on each table: CREATE POLICY release_gate ON … FOR SELECT TO the login USING (true)."
-    )
+def no_login(login: PostgresTarget, kind: FailureKind, words: str = "") -> FoundError:
+    """Return what to raise where nobody could log in."""
+    return FoundError(kind, f"{login.address}: {words or _SENTENCES[kind]}.")
 
 
-def login_failure(exc: psycopg.Error, login: PostgresTarget, deadline: Deadline) -> KnownFailure:
+def login_failure(exc: psycopg.Error, login: PostgresTarget, deadline: Deadline) -> FoundError:
     """Return why a login failed; libpq has no code for it, so the way there is walked again."""
     if deadline.remaining_seconds() <= 0 or "timeout" in str(exc):
-        return KnownFailure(FailureKind.TIMEOUT)
+        return no_login(login, FailureKind.TIMEOUT)
     try:
         _walk_again(login, deadline)
     except OSError as problem:
-        return KnownFailure(network.os_failure_kind(problem))
+        return no_login(login, network.os_failure_kind(problem))
     for kind, meanings in WORDS["postgres_words"].items():
         for known, words in meanings.items():
             if known in str(exc):
-                return KnownFailure(FailureKind[kind.upper()], words=words)
-    return KnownFailure(FailureKind.CREDENTIAL_REFUSED)
+                return no_login(login, FailureKind[kind.upper()], words)
+    return no_login(login, FailureKind.CREDENTIAL_REFUSED)
 
 
 def _walk_again(login: PostgresTarget, deadline: Deadline) -> None:

@@ -25,12 +25,12 @@ from probes.formats import seconds_of
 from probes.observation import (
     EVERYTHING,
     Deadline,
-    Facts,
     Failure,
     FoundError,
     Observation,
     PhaseClock,
     Shown,
+    V,
     observed,
     utc_now,
 )
@@ -239,7 +239,7 @@ def _sharper(failure: Failure, host: str, answer: http.HttpAnswer | None) -> Fou
         None,
     )
     detail = failure.detail if words is None else f"{host} {words}."
-    return FoundError(dataclasses.replace(failure, detail=detail))
+    return FoundError(failure.kind, detail, failure.phase)
 
 
 # Thanos and VictoriaMetrics answer from what they reach unless told so, and VictoriaMetrics as of half a
@@ -250,7 +250,6 @@ _WHOLE_ANSWERS: Final = {
     "dedup": "true",
     "nocache": "1",
 }
-V = TypeVar("V", bound=Facts)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ import socket
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, Final, TypeAlias, TypeVar
+from typing import Any, Final, TypeAlias
 
 import redis
 from pydantic import SecretStr
@@ -23,14 +23,14 @@ from probes import network
 from probes.observation import (
     EVERYTHING,
     Deadline,
-    Facts,
-    Failure,
     FailureKind,
     FoundError,
     Kinds,
     Observation,
     PhaseClock,
     Shown,
+    V,
+    explained,
     failures_of,
     observed,
     unusable,
@@ -176,7 +176,6 @@ class RedisFacts(Shown):
         return 0 < self.max_memory_bytes <= self.used_memory_bytes and not self.evicts
 
 
-V = TypeVar("V", bound=Facts)
 Client: TypeAlias = "redis.Redis"
 
 
@@ -234,10 +233,7 @@ def observe(target: RedisTarget, deadline: Deadline, ask: Callable[[Client], V])
         with _client(target, deadline, clock) as client:
             return ask(client)
 
-    def explain(exc: Exception) -> Failure | None:
-        kind = failure_kind(exc)
-        return Failure(kind, f"{target.address}: {SENTENCES[kind]}.") if kind else None
-
+    explain = explained(target.address, failure_kind, SENTENCES)
     return observed("redis", target.address, measured, explain, PHASES)
 
 
@@ -274,7 +270,7 @@ def _client(target: RedisTarget, deadline: Deadline, clock: PhaseClock) -> Itera
         if not opened.too_large:
             raise
         sentence = f"{target.address}: {SENTENCES[FailureKind.TOO_LARGE]}."
-        raise FoundError(Failure(FailureKind.TOO_LARGE, sentence)) from exc
+        raise FoundError(FailureKind.TOO_LARGE, sentence) from exc
     finally:
         client.close()
         pool.disconnect()

@@ -14,7 +14,7 @@ from typing import Final
 
 import redis
 
-from probes.observation import Deadline, Failure, FailureKind, FoundError, Observation, unusable
+from probes.observation import Deadline, FailureKind, FoundError, Observation, unusable
 from probes.redis import Client, RedisTarget, observe, run, scan
 
 __all__ = ["Held", "KeyNames", "Texts", "key_names", "texts"]
@@ -126,11 +126,9 @@ def _held(client: Client, name: str) -> Held:
         answer = run(client, "GET", name)
     except redis.exceptions.AskError as exc:
         raise FoundError(
-            Failure(
-                FailureKind.QUERY_REJECTED,
-                "It is one node of a cluster and holds a part of the keys; name an address in redis.host "
-                "that holds every flag.",
-            )
+            FailureKind.QUERY_REJECTED,
+            "It is one node of a cluster and holds a part of the keys; name an address in redis.host "
+            "that holds every flag.",
         ) from exc
     except redis.exceptions.ResponseError as exc:
         # Compared and not shown: the one answer that tells of the value and not of the command.

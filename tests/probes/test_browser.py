@@ -20,17 +20,7 @@ from playwright.sync_api import Error, Page
 from pydantic import SecretStr
 
 from probes import observation as waiting
-from probes.browser import (
-    Browser,
-    Look,
-    Reply,
-    Visited,
-    WrongPage,
-    key_of,
-    program,
-    visit,
-    worker,
-)
+from probes.browser import Browser, Look, Reply, Visited, WrongPage, key_of, program, visit, worker
 from probes.observation import Deadline, FailureKind, Observation
 from tests.golden import Said
 from tests.probes import servers
