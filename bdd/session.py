@@ -22,8 +22,8 @@ from environments.provider import ProviderError
 from environments.yaml_file import ConfigurationError
 from gates.decide.judgement import Judgement
 from gates.load import OUT
+from probes import NotInstalledError
 from probes import observation as waiting
-from probes.extras import NotInstalledError
 from steps.kit.asked import Asked
 from steps.kit.check import Check, CheckBroke, CheckNotPassed
 from steps.kit.expect import unable

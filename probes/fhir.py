@@ -7,8 +7,8 @@ import importlib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from probes import need
 from probes.api import MAX_ANSWER_BYTES
-from probes.extras import need
 from probes.formats import NotJsonError
 
 if TYPE_CHECKING:

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
 from probes import network
+from probes.announced import Message, Messages
 from probes.observation import (
     Deadline,
     FailureKind,
@@ -25,7 +26,6 @@ from probes.observation import (
     observed,
     unusable,
 )
-from probes.slack import Message, Messages
 
 if TYPE_CHECKING:
     from pydantic import SecretStr

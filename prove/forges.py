@@ -13,9 +13,8 @@ from typing import Any
 from pydantic import SecretStr
 
 from probes.forge import End, Pipelines
-from probes.forge.github import GitHub
-from probes.forge.gitlab import GitLab
-from probes.forge.jira import Jira
+from probes.forge.repositories import GitHub, GitLab
+from probes.forge.trackers import Jira
 from probes.observation import Deadline, Observation
 from prove import Cases
 from prove.broken import broken

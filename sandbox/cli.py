@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from probes.extras import missing
+from probes import missing
 from sandbox.core import SandboxError, UnknownNameError
 from sandbox.core.state import StateDirectory, default_directory, extend_lease
 

@@ -11,8 +11,7 @@ from probes.observation import EVERYTHING, Shown
 if TYPE_CHECKING:
     from probes.browser.axe import Scan
     from probes.browser.keyboard import Round
-    from probes.browser.looks import Motion, Reflow
-    from probes.browser.vitals import Vitals
+    from probes.browser.looks import Motion, Reflow, Vitals
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

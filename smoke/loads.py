@@ -10,7 +10,7 @@ import probes
 from smoke.examined import Loaded
 
 if TYPE_CHECKING:
-    from probes.browser.vitals import Vitals
+    from probes.browser.looks import Vitals
     from smoke.journey import Patient
     from smoke.pages import Pages
 
@@ -33,7 +33,7 @@ _PAGES: Final[Mapping[str, tuple[str, Callable[[Pages], object]]]] = {
 
 def load(pages: Pages, patient: Patient, provider_id: str) -> Loaded:
     """Register a patient and book, then load each page with an empty cache, and press something there."""
-    wire = probes.vitals.Wire(pages.page)
+    wire = probes.looks.Wire(pages.page)
     found: dict[str, Vitals] = {}
     missing, booked = dict.fromkeys(_PAGES, ""), dict[str, str]()
     try:

@@ -19,7 +19,7 @@ from typing import Any, Final, Literal
 
 from pydantic import SecretStr
 
-from probes.extras import need
+from probes import need
 from probes.observation import (
     EVERYTHING,
     Deadline,

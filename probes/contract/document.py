@@ -1,12 +1,13 @@
-"""An OpenAPI document before anything is asked by it: of one file, valid, of a version that is read."""
+"""An OpenAPI document before anything is asked by it: made one file, valid, of a version that is read."""
 
 from __future__ import annotations
 
 import dataclasses
 import json
 import re
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Final
+from urllib.parse import urldefrag, urljoin, urlsplit
 
 import yaml
 
@@ -177,3 +178,35 @@ def _give(part: dict[str, Any], values: Mapping[str, str]) -> None:
 def _shown(place: str) -> str:
     """Return a place in the document, which is public, bounded and in printable letters."""
     return re.sub(r"[^\x20-\x7e]", "?", place)[:_MOST_SHOWN]
+
+
+_MAYBE: Final = re.compile(rb"\$ref[\"']?\s*:\s*[\"']?[^#\s\"']")
+_MOST_FILES: Final = 100
+"""Files; who has more may bundle them."""
+_KEPT_UNDER: Final = "x-parts"
+
+
+def bundled(content: bytes, address: str, fetch: Callable[[str], bytes]) -> bytes:
+    """Return a document as one file, with the parts that it names on its own server.
+
+    What lies elsewhere is not asked for and stays named as it was. Raises Unfit, and what `fetch`
+    raises, which is given the address of a part.
+    """
+    if not _MAYBE.search(content):
+        return content
+    whole, parts = parsed(content), list[Any]()
+    places, waiting = {address: "#"}, [(address, whole)]
+    while waiting:
+        base, part = waiting.pop()
+        for holder in referring(part):
+            file, pointer = urldefrag(urljoin(base, holder["$ref"]))
+            if urlsplit(file)[:2] != urlsplit(address)[:2] or pointer[:1] not in ("", "/"):
+                continue
+            if file not in places:
+                if len(parts) == _MOST_FILES:
+                    raise Unfit(f"it has more than {_MOST_FILES} files", invalid=False)
+                places[file] = f"#/{_KEPT_UNDER}/{len(parts)}"
+                parts.append(parsed(fetch(file)))
+                waiting.append((file, parts[-1]))
+            holder["$ref"] = places[file] + pointer
+    return json.dumps({**whole, _KEPT_UNDER: parts}).encode()

@@ -244,8 +244,9 @@ def of_commit(entries: Iterable[Mapping[str, object]], key: str, commit: str) ->
             raise FoundError(FailureKind.UNUSABLE_ANSWER, detail)
 
 
-def number(value: object, what: str) -> int:
-    """Return a whole number; raises UnusableAnswerError naming what it should have been."""
+def number(entry: Mapping[str, object], key: str, what: str = "") -> int:
+    """Return a whole number below a key; raises UnusableAnswerError naming what it should have been."""
+    value = entry.get(key)
     if not isinstance(value, int) or isinstance(value, bool):
-        raise api.UnusableAnswerError(f"{what} is not a whole number.")
+        raise api.UnusableAnswerError(f"{what or key} is not a whole number.")
     return value

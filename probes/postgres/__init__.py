@@ -13,7 +13,7 @@ import dataclasses
 import pathlib
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Final, TypeAlias, TypeVar
+from typing import Any, Final, TypeAlias, TypeVar
 
 import psycopg
 from psycopg import generators, sql, waiting
@@ -192,8 +192,11 @@ class Reader:
 
     def rows(
         self, statement: Statement, params: Sequence[object] = ()
-    ) -> tuple[tuple[object, ...], ...]:
-        """Return the rows of one query, at most 10,000; raises what `asked` makes a failure of."""
+    ) -> tuple[tuple[Any, ...], ...]:
+        """Return the rows of one query, at most 10,000; raises what `asked` makes a failure of.
+
+        Our own statements cast what they select, so each value has the type that is written there.
+        """
         return self.whole(statement, params).rows
 
     def whole(self, statement: Statement, params: Sequence[object]) -> Rows:
@@ -212,7 +215,7 @@ class Reader:
 
     def excess(self) -> tuple[Right, ...]:
         """Return what the login may do beyond reading."""
-        return tuple(Right(*map(str, row)) for row in self.rows(STATEMENTS["excess"]))
+        return tuple(Right(*row) for row in self.rows(STATEMENTS["excess"]))
 
     def want_primary(self) -> None:
         """Raise what `asked` makes a failure of, on a standby: it may show how things were a while ago."""
@@ -279,9 +282,8 @@ def server_state(target: PostgresTarget, *, deadline: Deadline) -> Observation[S
     """Return the server's version, whether it is a standby, and the database's name."""
 
     def ask(reader: Reader) -> ServerState:
-        query = "SELECT current_setting('server_version'), pg_is_in_recovery(), current_database()"
-        ((version, in_recovery, database),) = reader.rows(query)
-        return ServerState(str(version), in_recovery is True, str(database))
+        query = "SELECT current_setting('server_version'), pg_is_in_recovery(), current_database()::text"
+        return ServerState(*reader.rows(query)[0])
 
     return asked(target, ask, deadline=deadline)
 

@@ -193,7 +193,7 @@ def keys_found(
             return KeysFound(there=False)
         ask_policies(reader, quoted(table.name))
         ((found,),) = reader.rows(query.format(key, _identifier(table.name), key), ([*keys],))
-        return KeysFound(there=True, found=_number(found))
+        return KeysFound(there=True, found=found)
 
     return postgres.asked(target, ask, deadline=deadline)
 
@@ -216,7 +216,7 @@ def sampled(
         reader.rows("SELECT set_config('extra_float_digits', '1', true)")
         moment = before or str(reader.rows("SELECT (now() - interval '1 minute')::text")[0][0])
         ((rows, checksum, types),) = reader.rows(_sampled(table), (moment, moment))
-        return Sampled(moment, _number(rows), str(checksum), str(types))
+        return Sampled(moment, rows, str(checksum), str(types))
 
     return postgres.asked(target, ask, deadline=deadline)
 
@@ -250,10 +250,7 @@ def _sampled(table: FrozenRows) -> sql.Composed:
 
 def _size(reader: Reader, table: str) -> _Size | None:
     found = reader.rows(STATEMENTS["size"], (quoted(table),))
-    if not found:
-        return None
-    kind, rows, size_bytes, block_bytes = found[0]
-    return _Size(str(kind), float(str(rows)), int(str(size_bytes)), int(str(block_bytes)))
+    return _Size(*found[0]) if found else None
 
 
 def _count(reader: Reader, table: TableToCount) -> Counted:
@@ -261,7 +258,7 @@ def _count(reader: Reader, table: TableToCount) -> Counted:
         _nulls(table), _identifier(table.name), _real(table)
     )
     (rows, *nulls), *_ = reader.rows(query)
-    return Counted(there=True, rows=_number(rows), nulls=_by_column(table, nulls))
+    return Counted(there=True, rows=rows, nulls=_by_column(table, nulls))
 
 
 def _sample(reader: Reader, table: TableToCount, size: _Size, blocks: int) -> Counted:
@@ -273,7 +270,7 @@ def _sample(reader: Reader, table: TableToCount, size: _Size, blocks: int) -> Co
         for stretch in _stretches(size.blocks, each)
     ]
     found = reader.rows(sql.SQL(" UNION ALL ").join(parts))
-    counts = [_number(row[0]) for row in found]
+    counts = [row[0] for row in found]
     if not any(counts):
         # Much was deleted: from blocks that hold nothing any more nothing can be told.
         return _count(reader, table)
@@ -286,15 +283,13 @@ def _sample(reader: Reader, table: TableToCount, size: _Size, blocks: int) -> Co
         rows=round(statistics.fmean(counts) * scale),
         error_rows=math.ceil(error),
         exact=False,
-        nulls=_by_column(
-            table, [sum(map(_number, column)) for column in zip(*found, strict=True)][1:]
-        ),
+        nulls=_by_column(table, [sum(column) for column in zip(*found, strict=True)][1:]),
     )
 
 
 def _followed(reader: Reader, link: Link) -> Orphans:
-    found = reader.rows(_orphaned(link, _all_of(link)))[0][0]
-    return Orphans(there=True, found=_number(found))
+    ((found,),) = reader.rows(_orphaned(link, _all_of(link)))
+    return Orphans(there=True, found=found)
 
 
 def _sampled_orphans(reader: Reader, link: Link, size: _Size, blocks: int) -> Orphans:
@@ -308,9 +303,9 @@ def _sampled_orphans(reader: Reader, link: Link, size: _Size, blocks: int) -> Or
     query = sql.SQL("WITH sampled AS MATERIALIZED ({}) SELECT ({}), (SELECT count(*) FROM sampled)")
     orphaned = _orphaned(link, sql.SQL("SELECT reference FROM sampled"))
     found, followed = reader.rows(query.format(sql.SQL(" UNION ALL ").join(parts), orphaned))[0]
-    if _number(followed) == 0:
+    if not followed:
         return _followed(reader, link)
-    return Orphans(there=True, found=_number(found), looked_at=_number(followed))
+    return Orphans(there=True, found=found, looked_at=followed)
 
 
 def _all_of(link: Link) -> sql.Composed:
@@ -352,8 +347,8 @@ def _nulls(table: TableToCount) -> sql.Composable:
     return sql.SQL(", ").join(columns)
 
 
-def _by_column(table: TableToCount, nulls: Sequence[object]) -> dict[str, int]:
-    return dict(zip(table.nulls, map(_number, nulls[1:]), strict=True))
+def _by_column(table: TableToCount, nulls: Sequence[int]) -> dict[str, int]:
+    return dict(zip(table.nulls, nulls[1:], strict=True))
 
 
 def _real(table: TableToCount | FrozenRows) -> sql.Composable:
@@ -364,7 +359,3 @@ def _real(table: TableToCount | FrozenRows) -> sql.Composable:
 
 def _identifier(table: str) -> sql.Identifier:
     return sql.Identifier(*qualified(table).split("."))
-
-
-def _number(value: object) -> int:
-    return int(str(value))

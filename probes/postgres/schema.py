@@ -108,7 +108,7 @@ def partitions(
 
     def ask(reader: Reader) -> Partitions:
         found = reader.rows(STATEMENTS["partitions"], ([*tables], [*map(quoted, tables)]))
-        return Partitions({str(table): _names(parts) for table, parts in found})
+        return Partitions({table: tuple(parts or ()) for table, parts in found})
 
     return postgres.asked(target, ask, deadline=deadline)
 
@@ -118,17 +118,18 @@ def structure(target: PostgresTarget, *, deadline: Deadline) -> Observation[Stru
 
     def ask(reader: Reader) -> Structure:
         reader.want_primary()
-        details = {str(row[0]): row[1:] for row in reader.rows(STATEMENTS["details"])}
+        details = {name: more for name, *more in reader.rows(STATEMENTS["details"])}
         tables = {}
         for name, columns, described, oid in reader.rows(STATEMENTS["tables"]):
-            more, indexes = map(_names, details.get(str(name), ((), ())))
-            fingerprint = _digest(str(described), *sorted(more))
-            names = (_names(columns), fingerprint, tuple(sorted(indexes)))
-            tables[str(name)] = TableShape(*names, int(str(oid)))
-        keys = tuple(map(_key, reader.rows(STATEMENTS["keys"])))
-        return Structure(
-            tables, keys, tuple(map(_unfinished, reader.rows(STATEMENTS["unfinished"])))
+            more, indexes = details.get(name, ((), ()))
+            fingerprint = _digest(described, *sorted(more))
+            tables[name] = TableShape(tuple(columns), fingerprint, tuple(sorted(indexes)), oid)
+        keys = tuple(
+            ForeignKey(name, table, to_table, tuple(columns), *holds)
+            for name, table, to_table, columns, *holds in reader.rows(STATEMENTS["keys"])
         )
+        unfinished = tuple(Unfinished(*row) for row in reader.rows(STATEMENTS["unfinished"]))
+        return Structure(tables, keys, unfinished)
 
     return postgres.asked(target, ask, deadline=deadline)
 
@@ -141,21 +142,6 @@ def qualified(table: str) -> str:
 def quoted(table: str) -> str:
     """Return a table's name with its schema as SQL reads it to the letter."""
     return ".".join(f'"{part}"' for part in qualified(table).split("."))
-
-
-def _key(row: tuple[object, ...]) -> ForeignKey:
-    name, table, to_table, columns, *holds = row
-    names = (str(name), str(table), str(to_table))
-    return ForeignKey(*names, _names(columns), *(one is True for one in holds))
-
-
-def _unfinished(row: tuple[object, ...]) -> Unfinished:
-    what, name, table, state, in_progress = row
-    return Unfinished(str(what), str(name), str(table), str(state), in_progress is True)
-
-
-def _names(value: object) -> tuple[str, ...]:
-    return tuple(map(str, value)) if isinstance(value, list) else ()
 
 
 def _digest(*parts: str) -> str:

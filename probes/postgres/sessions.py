@@ -57,24 +57,10 @@ def sessions(target: PostgresTarget, *, deadline: Deadline) -> Observation[Sessi
         ((in_recovery, available, used),) = reader.rows(STATEMENTS["connections"])
         ((may_look,),) = reader.rows(STATEMENTS["may_look"])
         standbys = () if in_recovery else reader.rows(STATEMENTS["standbys"])
-        return Sessions(
-            in_recovery=in_recovery is True,
-            available=int(str(available)),
-            used=int(str(used)),
-            may_look=may_look is True,
-            standbys=tuple(map(_standby, standbys)),
-        )
+        found = tuple(Standby(str(state), *behind) for state, *behind in standbys)
+        return Sessions(in_recovery, available, used, may_look, found)
 
     return postgres.asked(target, ask, deadline=deadline)
-
-
-def _standby(row: tuple[object, ...]) -> Standby:
-    state, behind_bytes, behind_seconds = row
-    return Standby(
-        state=str(state),
-        behind_bytes=behind_bytes if isinstance(behind_bytes, int) else None,
-        behind_seconds=behind_seconds if isinstance(behind_seconds, float) else None,
-    )
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -108,11 +94,8 @@ def running(target: PostgresTarget, *, deadline: Deadline) -> Observation[Runnin
     def ask(reader: Reader) -> Running:
         ((in_recovery, *_),) = reader.rows(STATEMENTS["connections"])
         ((may_look,),) = reader.rows(STATEMENTS["may_look"])
-        busy = (
-            Busy(str(user), str(state), seconds if isinstance(seconds, float) else None)
-            for user, state, seconds in reader.rows(STATEMENTS["busy"])
-        )
-        return Running(in_recovery is True, may_look is True, tuple(busy))
+        busy = tuple(Busy(*row) for row in reader.rows(STATEMENTS["busy"]))
+        return Running(in_recovery, may_look, busy)
 
     return postgres.asked(target, ask, deadline=deadline)
 
@@ -150,14 +133,13 @@ def followed(
         began, behind = time.monotonic(), 0.0
         while True:
             asked_after = time.monotonic() - began
-            ((_, found),) = reader.rows(STATEMENTS["replayed"])
+            ((_, standbys),) = reader.rows(STATEMENTS["replayed"])
             seconds = time.monotonic() - began
-            standbys = [int(one) for one in found] if isinstance(found, list) else []
-            caught_up = sum(one >= int(str(written)) for one in standbys)
+            caught_up = sum(one >= written for one in standbys)
             if caught_up < len(standbys):
                 behind = asked_after
             if caught_up == len(standbys) or asked_after >= within_seconds:
-                return Followed(may_look is True, len(standbys), caught_up, seconds, behind)
+                return Followed(may_look, len(standbys), caught_up, seconds, behind)
             pause(_LOOK_SECONDS)
 
     return postgres.asked(target, ask, deadline=deadline)
@@ -184,8 +166,7 @@ def writers(
         reader.want_primary()
         ((may_look,),) = reader.rows(STATEMENTS["may_look"])
         found = reader.rows(STATEMENTS["writers"], ([*map(quoted, tables)],))
-        since = ((str(login), at if isinstance(at, dt.datetime) else None) for login, at in found)
-        return Writers(may_look is True, tuple(since))
+        return Writers(may_look, tuple((str(login), at) for login, at in found))
 
     return postgres.asked(target, ask, deadline=deadline)
 
@@ -219,11 +200,9 @@ def lacking(
             STATEMENTS["columns"], [list(part) for part in zip(*asked, strict=True)]
         )
         ((may_look,),) = reader.rows(STATEMENTS["may_look"])
-        columns = tuple(
-            (str(schema), str(table), str(column)) for schema, table, column, _ in found
-        )
-        shut = sorted({str(schema) for schema, *_, may_use in found if may_use is not True})
-        return Lacking(columns, tuple(shut), may_look is not True)
+        columns = tuple((schema, table, column) for schema, table, column, _ in found)
+        shut = sorted({schema for schema, *_, may_use in found if not may_use})
+        return Lacking(columns, tuple(shut), not may_look)
 
     return postgres.asked(target, ask, deadline=deadline)
 

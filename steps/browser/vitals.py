@@ -29,7 +29,7 @@ def loaded(run: Run) -> Walked[Loaded]:
 
 def _loaded(run: Run) -> Walked[Loaded]:
     seconds = run.platform.policy.vitals.budget
-    return walked(run, Walk("vitals", loads.load, seconds, (probes.vitals.WATCH,)))
+    return walked(run, Walk("vitals", loads.load, seconds, (probes.looks.WATCH,)))
 
 
 @then("none is slower, heavier or less steady than the policy allows, or than the release before")

@@ -12,7 +12,7 @@ from settings.browser import VitalsPolicy
 from steps.kit.expect import expect, measured
 
 if TYPE_CHECKING:
-    from probes.browser.vitals import Vitals
+    from probes.browser.looks import Vitals
 
 _NOT_IN_NAMES = re.compile(r"[^a-z0-9]+")
 

@@ -13,7 +13,7 @@ import probes
 from gates.decide.judgement import Judgement, equals
 from gates.decide.outcome import Outcome
 from probes import http
-from probes.contract import Answers, Described, Order, document, parts
+from probes.contract import Answers, Described, Order, document
 from probes.http import HttpAnswer, NotJsonError
 from probes.observation import FailureKind, Observation
 from settings.contract import BOOKED, EMAIL, IN_A_WEEK, PASSWORD, Contract
@@ -157,7 +157,7 @@ class Passes:
         content = self.document(region)
         address = target.base_url.rstrip("/") + section.path
         try:
-            return parts.bundled(content, address, fetch)
+            return document.bundled(content, address, fetch)
         except document.Unfit:
             return content  # what is wrong with it, the process says that reads it
 

@@ -17,8 +17,8 @@ from gates.decide.outcome import Meaning, Outcome, worst_outcome
 from gates.decide.verdict import FINISHED, Finished
 from gates.decide.windows import moment
 from gates.load import Checks, load_catalogue
+from probes.announced import Messages
 from probes.observation import Failure, utc_now
-from probes.slack import Messages
 from settings.people import Mailed, Notice
 from steps.kit.asked import Asked
 from steps.kit.expect import expect, measured

@@ -10,9 +10,8 @@ from typing import TypeAlias
 
 import probes
 from environments.release_file import Bound
-from probes.forge.github import GitHub
-from probes.forge.gitlab import GitLab
-from probes.forge.jira import Jira
+from probes.forge.repositories import GitHub, GitLab
+from probes.forge.trackers import Jira
 from probes.git import Place, Refs, Tag
 from probes.observation import Deadline, Observation
 from settings.source import Forge, Source, Tracker

@@ -15,9 +15,8 @@ import pytest
 from pydantic import SecretStr
 
 from probes.forge import PAGE, End, Pipeline, Request, Rights, Verified
-from probes.forge.github import GitHub
-from probes.forge.gitlab import GitLab
-from probes.forge.jira import Jira
+from probes.forge.repositories import GitHub, GitLab
+from probes.forge.trackers import Jira
 from probes.observation import Deadline, FailureKind
 from tests.probes.servers import brought, failed
 from tests.steps.json_server import json_server

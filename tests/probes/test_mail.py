@@ -9,8 +9,8 @@ from typing import Any
 from pydantic import SecretStr
 
 from probes import mail
+from probes.announced import Messages
 from probes.observation import Deadline, FailureKind, Observation, utc_now
-from probes.slack import Messages
 from tests.probes import servers
 from tests.probes.mail_server import mailbox
 from tests.tables import cases

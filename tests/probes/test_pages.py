@@ -53,7 +53,7 @@ def ask(browser: Browser) -> Iterator[Asked]:
             context = started.new_context(
                 viewport={"width": 1280, "height": 720}, reduced_motion="reduce"
             )
-            for script in (probes.looks.MOTION, probes.vitals.WATCH):
+            for script in (probes.looks.MOTION, probes.looks.WATCH):
                 context.add_init_script(script)
             opened.extend([context.new_page(), context.new_page()])
             opened[0].bring_to_front()
@@ -295,8 +295,8 @@ def test_motion_is_noted(ask: Asked, body: str, moves: list[tuple[str, str, floa
     assert [(one.what, one.where, one.ms) for one in found.moves] == moves
 
 
-def loaded(page: Page, _: Page) -> probes.vitals.Vitals:
-    wire = probes.vitals.Wire(page)
+def loaded(page: Page, _: Page) -> probes.looks.Vitals:
+    wire = probes.looks.Wire(page)
     page.reload()
     return wire.measured(page, page.locator("h1").click)
 
@@ -305,7 +305,7 @@ def test_a_load_is_measured(ask: Asked) -> None:
     found = ask(f"{LABELLED}{'<!-- 20 kB -->' * 1500}", loaded)
     assert 0 < found.lcp_ms < 10_000
     assert found.cls == 0
-    assert found.inp_ms >= probes.vitals.SHORTEST_MS
+    assert found.inp_ms >= probes.looks.SHORTEST_MS
     assert (found.requests, 20_000 < found.transferred_bytes < 25_000) == (1, True)
 
 
@@ -335,4 +335,4 @@ def test_what_moves_the_page_under_its_reader_is_a_shift(ask: Asked) -> None:
     },
 )
 def test_shifts_are_summed_in_windows(shifts: list[tuple[float, float]], worst: float) -> None:
-    assert probes.vitals.worst_window(shifts) == pytest.approx(worst)
+    assert probes.looks.worst_window(shifts) == pytest.approx(worst)

@@ -8,8 +8,7 @@ from typing import Any
 
 from probes.browser.axe import Found, Scan
 from probes.browser.keyboard import Round, Stop
-from probes.browser.looks import Motion, Move, Reflow
-from probes.browser.vitals import Vitals
+from probes.browser.looks import Motion, Move, Reflow, Vitals
 from settings.browser import AcceptedRule, VitalsPolicy
 from smoke.examined import Examined, Seen, Typed
 from steps.browser import accessibility_rules as rules

@@ -12,8 +12,8 @@ from pydantic import SecretStr
 
 from gates.decide.outcome import Outcome
 from gates.decide.release import Release
+from probes.announced import Incident, Message
 from probes.kubernetes.objects import ConfigMap, Pod
-from probes.statuspage import Incident, Update
 from sandbox.systems.people import standins
 from settings.flags import Flags
 from steps.kit.platform import Platform
@@ -168,7 +168,7 @@ def test_the_configuration_is_that_of_before(now: ConfigMap, outcome: Outcome) -
 def an_incident(
     status: str, at: dt.datetime, text: str = "The change was rolled back."
 ) -> Incident:
-    return Incident("Errors", status, (Update(at, text),))
+    return Incident("Errors", status, (Message(at, text),))
 
 
 @cases(

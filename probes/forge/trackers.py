@@ -1,21 +1,92 @@
-"""Zendesk's Search API: how many tickets with some tags were written since a time; never what they say."""
+"""Where people report what is wrong: bugs in Jira Cloud, tickets in Zendesk; never what they say."""
 
 from __future__ import annotations
 
 import base64
 import dataclasses
 import datetime as dt
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 from pydantic import SecretStr
 
 from probes import api
-from probes.forge import PAGE, Reader, number, read
+from probes.forge import PAGE, Bugs, Reader, Rights, number, read
 from probes.http import HeaderValue, HttpAnswer, HttpTarget
 from probes.observation import Deadline, Observation
 from probes.prometheus.answers import read_time
+
+_JQL_SEARCH = "/rest/api/3/search/jql"
+
+
+def _login(user: str, token: SecretStr) -> dict[str, HeaderValue]:
+    login = base64.b64encode(f"{user}:{token.get_secret_value()}".encode()).decode()
+    return {"Authorization": SecretStr(f"Basic {login}")}
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Jira:
+    """A project on Jira, with the gate's account."""
+
+    server: HttpTarget
+    project: str
+
+    @classmethod
+    def of(cls, url: str, project: str, user: str, token: SecretStr, ca_file: str | None) -> Jira:
+        """Return the project of a key."""
+        headers = {"Accept": "application/json", **_login(user, token)}
+        return cls(HttpTarget(url, ca_file, headers), project)
+
+    @property
+    def _path(self) -> str:
+        return f"/rest/api/3/project/{quote(self.project, safe='')}"
+
+    def bugs(self, clauses: Iterable[str], *, deadline: Deadline) -> Observation[Bugs]:
+        """Read issues of the project that are not done and fit any of some clauses of JQL."""
+
+        def parse(reader: Reader) -> Bugs:
+            # Of a project that the account may not see, a search says that it has no issues.
+            reader.one(self._path)
+            return Bugs(tuple(sorted({key for one in clauses for key in self._open(reader, one)})))
+
+        return read(self.server, f"open bugs of {self.project}", parse, deadline=deadline)
+
+    def _open(self, reader: Reader, clause: str) -> list[str]:
+        jql = f'project = "{self.project}" AND statusCategory != Done AND ({clause})'
+        asked = {"jql": jql, "fields": "key", "maxResults": PAGE}
+
+        def following(answer: HttpAnswer) -> str | None:
+            page = api.mapping(answer.json(), "a page")
+            token = page.get("nextPageToken")
+            if token is None and page.get("isLast") is not True:
+                raise api.UnusableAnswerError("A page is neither the last nor names the next one.")
+            if token is None:
+                return None
+            return f"{_JQL_SEARCH}?{urlencode({**asked, 'nextPageToken': token})}"
+
+        pages = reader.pages(_JQL_SEARCH, asked, following)
+        issues = [
+            api.mappings(api.mapping(one, "a page").get("issues"), "issues", "an issue")
+            for one in pages
+        ]
+        return [api.text(issue.get("key"), "an issue's key") for page in issues for issue in page]
+
+    def rights(self, *, deadline: Deadline) -> Observation[Rights]:
+        """Read what the account may do in the project."""
+
+        def parse(reader: Reader) -> Rights:
+            asked = {"projectKey": self.project, "permissions": "BROWSE_PROJECTS,EDIT_ISSUES"}
+            answer = reader.one(f"/rest/api/3/mypermissions?{urlencode(asked)}")
+            may = api.mapping(answer.get("permissions"), "permissions")
+            browse, edit = (
+                api.mapping(may.get(name), name).get("havePermission") is True
+                for name in ("BROWSE_PROJECTS", "EDIT_ISSUES")
+            )
+            return Rights(can_read=browse, can_write=edit)
+
+        return read(self.server, self.project, parse, deadline=deadline)
+
 
 _SEARCH: Final = "/api/v2/search.json"
 _MOST: Final = 1_000
@@ -56,9 +127,7 @@ class Tickets:
 
 def target(url: str, user: str, token: SecretStr, ca_file: str | None = None) -> HttpTarget:
     """Return the desk with an agent's API token."""
-    login = base64.b64encode(f"{user}/token:{token.get_secret_value()}".encode()).decode()
-    headers: dict[str, HeaderValue] = {"Authorization": SecretStr(f"Basic {login}")}
-    return HttpTarget(url.rstrip("/"), ca_file, headers)
+    return HttpTarget(url.rstrip("/"), ca_file, _login(f"{user}/token", token))
 
 
 def tickets(server: HttpTarget, wanted: Wanted, *, deadline: Deadline) -> Observation[Tickets]:
@@ -77,7 +146,7 @@ def tickets(server: HttpTarget, wanted: Wanted, *, deadline: Deadline) -> Observ
 
 def _count(reader: Reader, query: str) -> int:
     asked = urlencode({"query": f"type:ticket {query}"})
-    return number(reader.one(f"/api/v2/search/count.json?{asked}").get("count"), "count")
+    return number(reader.one(f"/api/v2/search/count.json?{asked}"), "count")
 
 
 def _written(reader: Reader, tag: str, wanted: Wanted) -> dict[int, dt.datetime]:
@@ -96,7 +165,7 @@ def _written(reader: Reader, tag: str, wanted: Wanted) -> dict[int, dt.datetime]
 
     read_pages = [api.mapping(one, "a page") for one in reader.pages(_SEARCH, asked, following)]
     found = [one for page in read_pages for one in _tickets(page)]
-    there = {number(page.get("count"), "count") for page in read_pages}
+    there = {number(page, "count") for page in read_pages}
     if there != {len(found)} and len(found) < _MOST:
         raise api.UnusableAnswerError("The search does not have as many tickets as it says.")
     left_out = set(wanted.without)
@@ -112,7 +181,7 @@ def _tickets(page: Mapping[str, object]) -> Iterator[tuple[int, dt.datetime, fro
     for one in api.mappings(page.get("results"), "results", "a ticket"):
         tags = api.sequence(one.get("tags"), "a ticket's tags")
         written = read_time(one.get("created_at"), "created_at")
-        yield number(one.get("id"), "a ticket's id"), written, frozenset(map(str, tags))
+        yield number(one, "id", "a ticket's id"), written, frozenset(map(str, tags))
 
 
 def _time(moment: dt.datetime) -> str:

@@ -1,4 +1,8 @@
-"""Slack: the release's channels, whether the gate's app may write to them, and what was posted there."""
+"""What people were told: Slack's channels and what was posted there; a public status page.
+
+Of Slack also whether the gate's app may write. The page is read over Statuspage's own API (`/api/v2`),
+which needs no login.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +16,7 @@ from pydantic import SecretStr
 from probes import api
 from probes.http import HttpTarget, bearer
 from probes.observation import Deadline, Observation
+from probes.prometheus.answers import read_time
 
 _PAGE = 999
 """The most that Slack allows: it answers this question twenty times a minute at most."""
@@ -33,7 +38,7 @@ class Channels:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Message:
-    """One message; what it says never leaves this object."""
+    """What was said at a time; its words never leave this object."""
 
     at: dt.datetime
     text: str = dataclasses.field(repr=False)
@@ -49,6 +54,12 @@ class Messages:
     def facts(self) -> Mapping[str, object]:
         """Return how many there are."""
         return {"messages": len(self.messages)}
+
+
+_REFUSALS = (
+    *("account_inactive", "channel_not_found", "invalid_auth", "missing_scope", "not_authed"),
+    *("ratelimited", "not_in_channel", "token_expired", "token_revoked"),
+)
 
 
 class RefusedError(api.UnusableAnswerError):
@@ -121,14 +132,48 @@ def _channels(body: object) -> Channels:
     )
 
 
-_REFUSALS = (
-    *(
-        "account_inactive",
-        "channel_not_found",
-        "invalid_auth",
-        "missing_scope",
-        "not_authed",
-        "ratelimited",
-    ),
-    *("not_in_channel", "token_expired", "token_revoked"),
-)
+@dataclasses.dataclass(frozen=True, slots=True)
+class Incident:
+    """One incident as the page shows it."""
+
+    name: str = dataclasses.field(repr=False)
+    status: str
+    """investigating, identified, monitoring, resolved or postmortem; scheduled ones are no incidents."""
+    updates: tuple[Message, ...]
+    """What was said of it, and when."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Incidents:
+    """The page's newest incidents, at most fifty."""
+
+    incidents: tuple[Incident, ...]
+
+    def facts(self) -> Mapping[str, object]:
+        """Return how many there are, and the status of each."""
+        return {"incidents": [one.status for one in self.incidents]}
+
+
+def incidents(target: HttpTarget, *, deadline: Deadline) -> Observation[Incidents]:
+    """Read the newest incidents with all that was said of each."""
+    path = "/api/v2/incidents.json"
+    return api.read(target, path, _incidents, probe="statuspage", deadline=deadline)
+
+
+def _incidents(body: object) -> Incidents:
+    listed = api.mapping(body, "the answer").get("incidents")
+    return Incidents(tuple(map(_incident, api.mappings(listed, "incidents", "an incident"))))
+
+
+def _incident(one: Mapping[str, object]) -> Incident:
+    updates = api.mappings(one.get("incident_updates"), "incident_updates", "an update")
+    return Incident(
+        str(one.get("name") or ""),
+        api.text(one.get("status"), "an incident's status"),
+        tuple(Message(_at(each), str(each.get("body") or "")) for each in updates),
+    )
+
+
+def _at(update: Mapping[str, object]) -> dt.datetime:
+    said = update.get("display_at") or update.get("created_at")
+    return read_time(said, "an update's time")
