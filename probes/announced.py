@@ -16,7 +16,6 @@ from pydantic import SecretStr
 from probes import api
 from probes.http import HttpTarget, bearer
 from probes.observation import Deadline, Observation
-from probes.prometheus.answers import read_time
 
 _PAGE = 999
 """The most that Slack allows: it answers this question twenty times a minute at most."""
@@ -62,10 +61,6 @@ _REFUSALS = (
 )
 
 
-class RefusedError(api.UnusableAnswerError):
-    """Slack says no with a status of 200; the text holds its error's name."""
-
-
 def target(url: str, token: SecretStr, ca_file: str | None = None) -> HttpTarget:
     """Return Slack's Web API with the app's token."""
     return HttpTarget(url.rstrip("/"), ca_file, bearer(token))
@@ -107,9 +102,10 @@ def _time(stamp: object) -> dt.datetime:
 def _accepted(body: object) -> Mapping[str, object]:
     answer = api.mapping(body, "the answer")
     if answer.get("ok") is not True:
+        # It says no with a status of 200.
         error = answer.get("error")
         known = error if error in _REFUSALS else "another reason"
-        raise RefusedError(f"Slack refuses the gate's token: {known}.")
+        raise api.UnusableAnswerError(f"Slack refuses the gate's token: {known}.")
     return answer
 
 
@@ -176,4 +172,4 @@ def _incident(one: Mapping[str, object]) -> Incident:
 
 def _at(update: Mapping[str, object]) -> dt.datetime:
     said = update.get("display_at") or update.get("created_at")
-    return read_time(said, "an update's time")
+    return api.time(said, "an update's time")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from typing import Final
@@ -71,8 +72,7 @@ def read(
     """
 
     def measured(clock: PhaseClock) -> V:
-        asked = http.request(target, "GET", path, deadline=deadline, max_bytes=MAX_ANSWER_BYTES)
-        clock.adopt(asked.phases, asked.attempts)
+        asked = http.got(clock, target, path, deadline=deadline, max_bytes=MAX_ANSWER_BYTES)
         return parse(good_answer(target, asked).json())
 
     where = f"{target.base_url}{urlsplit(path).path}"
@@ -83,8 +83,7 @@ def document(target: http.HttpTarget, path: str, *, deadline: Deadline) -> Obser
     """GET a document and return it as it is."""
 
     def measured(clock: PhaseClock) -> Document:
-        asked = http.request(target, "GET", path, deadline=deadline, max_bytes=MAX_ANSWER_BYTES)
-        clock.adopt(asked.phases, asked.attempts)
+        asked = http.got(clock, target, path, deadline=deadline, max_bytes=MAX_ANSWER_BYTES)
         return Document(good_answer(target, asked).body)
 
     return observed("document", f"{target.base_url}{path}", measured)
@@ -124,3 +123,14 @@ def text(value: object, what: str) -> str:
     if not isinstance(value, str):
         raise UnusableAnswerError(f"{what} is not text.")
     return value
+
+
+def time(text: object, name: str) -> dt.datetime:
+    """Read an RFC 3339 time with its zone; raises UnusableAnswerError."""
+    try:
+        at = dt.datetime.fromisoformat(text) if isinstance(text, str) else None
+    except ValueError:
+        at = None
+    if at is None or at.tzinfo is None:
+        raise UnusableAnswerError(f"{name} is not a time with a zone.")
+    return at.astimezone(dt.UTC)

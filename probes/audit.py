@@ -27,8 +27,6 @@ from probes.observation import (
     unusable,
 )
 
-__all__ = ["AuditTarget", "Entries", "Entry", "Query", "entries"]
-
 _MOST_PAGES: Final = 20
 
 
@@ -95,8 +93,7 @@ def entries(target: AuditTarget, query: Query, *, deadline: Deadline) -> Observa
         found: list[Entry] = []
         cursor: str | None = None
         for page in range(1, _MOST_PAGES + 1):
-            seen = http.request(server, "GET", query.path(target.path, cursor), deadline=deadline)
-            clock.adopt(seen.phases, seen.attempts)
+            seen = http.got(clock, server, query.path(target.path, cursor), deadline=deadline)
             more, cursor = _page(seen.brought())
             found += more
             if cursor is None:

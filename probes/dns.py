@@ -31,8 +31,6 @@ from probes.observation import (
     observed,
 )
 
-__all__ = ["DnsAnswer", "DnsServer", "ask", "failure_kind", "normalised"]
-
 PHASES: Final = ("resolve", "query")
 
 _FIRST_TRY_SECONDS: Final = 2.0

@@ -266,9 +266,7 @@ def _over_http(
     server = http.HttpTarget(url, headers=http.bearer(token))
 
     def measured(clock: PhaseClock) -> Document:
-        seen = http.request(server, "GET", path, deadline=deadline, max_bytes=max_bytes)
-        clock.adopt(seen.phases, seen.attempts)
-        answer = seen.brought()
+        answer = http.got(clock, server, path, deadline=deadline, max_bytes=max_bytes).brought()
         if answer.status == HTTPStatus.NOT_FOUND:
             return Document(None)
         if answer.status != HTTPStatus.OK:

@@ -94,6 +94,10 @@ class Place:
     is_ours: bool = False
     """Whether the gate cloned it: then git may fetch a file that is asked for."""
 
+    def failed(self, kind: FailureKind, problem: str) -> FoundError:
+        """Return what to raise of it."""
+        return FoundError(kind, f"{self.shown}: {problem}.")
+
     def facts(self) -> Mapping[str, object]:
         """Return its name."""
         return {"repository": self.shown}
@@ -186,7 +190,7 @@ def tagged_files(target: RepositoryTarget, *, deadline: Deadline) -> Observation
             _clone(target.repository, clone, ("--depth=1", f"--branch={target.tag}"), deadline)
             return read(clone)
 
-    return _observed(target.repository, target.address, ask)
+    return _observed(target.address, ask)
 
 
 def is_address(repository: str) -> bool:
@@ -201,7 +205,7 @@ def cloned(repository: str, folder: pathlib.Path, *, deadline: Deadline) -> Obse
         _clone(repository, folder, ("--filter=blob:none",), deadline)
         return Place(folder, repository, is_ours=True)
 
-    return _observed(repository, repository, ask)
+    return _observed(repository, ask)
 
 
 def refs(place: Place, *, deadline: Deadline) -> Observation[Refs]:
@@ -224,7 +228,7 @@ def refs(place: Place, *, deadline: Deadline) -> Observation[Refs]:
         shallow = _text(place, asked, deadline, problem) == "true"
         return Refs(named, frozenset(tags), shallow)
 
-    return _observed(place.shown, f"{place.shown} refs", ask)
+    return _observed(f"{place.shown} refs", ask)
 
 
 def tag(place: Place, name: str, *, deadline: Deadline) -> Observation[Tag]:
@@ -240,7 +244,7 @@ def tag(place: Place, name: str, *, deadline: Deadline) -> Observation[Tag]:
         written = _git(place, ("cat-file", "tag", object_id), deadline, problem)
         return _annotated(commit, object_id, written)
 
-    return _observed(place.shown, f"{place.shown} {name}", ask)
+    return _observed(f"{place.shown} {name}", ask)
 
 
 def _annotated(commit: str, object_id: str, written: bytes) -> Tag:
@@ -264,7 +268,7 @@ def lacking(
         found = {one: _lacks(place, commit, one, alone, deadline) for one in dict.fromkeys(others)}
         return Lacking({one: count for one, count in found.items() if count != 0})
 
-    return _observed(place.shown, f"{place.shown} {commit}", ask)
+    return _observed(f"{place.shown} {commit}", ask)
 
 
 def _lacks(place: Place, commit: str, other: str, alone: bool, deadline: Deadline) -> int | None:  # noqa: FBT001 - handed on
@@ -297,11 +301,7 @@ def files(
     place: Place, commit: str, wanted: Callable[[str], bool], *, deadline: Deadline
 ) -> Observation[TaggedFiles]:
     """Return those files of a commit whose paths are wanted."""
-    return _observed(
-        place.shown,
-        f"{place.shown} {commit}",
-        lambda: _files(place, commit, (), wanted, deadline),
-    )
+    return _observed(f"{place.shown} {commit}", lambda: _files(place, commit, (), wanted, deadline))
 
 
 def changed(place: Place, old: str, new: str, *, deadline: Deadline) -> Observation[Changed]:
@@ -315,7 +315,7 @@ def changed(place: Place, old: str, new: str, *, deadline: Deadline) -> Observat
         messages = _text(place, asked, deadline, problem)
         return Changed(tuple(paths.decode("utf-8", "replace").split("\0")[:-1]), messages)
 
-    return _observed(place.shown, f"{place.shown} {old}..{new}", ask)
+    return _observed(f"{place.shown} {old}..{new}", ask)
 
 
 def authors(place: Place, old: str, new: str, *, deadline: Deadline) -> Observation[Authors]:
@@ -333,7 +333,7 @@ def authors(place: Place, old: str, new: str, *, deadline: Deadline) -> Observat
         written = _text(place, (*asked, "--"), deadline, problem)
         return Authors(frozenset(one.lower() for one in _WRITTEN_BY.findall(written)))
 
-    return _observed(place.shown, f"{place.shown} {old}..{new}", ask)
+    return _observed(f"{place.shown} {old}..{new}", ask)
 
 
 def _files(
@@ -348,7 +348,7 @@ def _files(
     found = [entry.decode("utf-8", "replace").partition("\t") for entry in listed]
     objects = {path: meta.split()[2] for meta, _, path in found if wanted(path)}
     if len(objects) > MAX_FILES:
-        raise _GitError(FailureKind.TOO_LARGE, f"holds more than {MAX_FILES} files there")
+        raise place.failed(FailureKind.TOO_LARGE, f"holds more than {MAX_FILES} files there")
     contents = _contents(place, list(objects.values()), deadline)
     return TaggedFiles(commit, dict(zip(objects, contents, strict=True)))
 
@@ -362,38 +362,30 @@ def _contents(place: Place, objects: list[str], deadline: Deadline) -> list[byte
         # Each answer is a line `object type size`, the bytes, and a line end.
         head, _, _ = stream[at : at + 200].partition(b"\n")
         if not head[-1:].isdigit():
-            raise _GitError(FailureKind.QUERY_REJECTED, "lacks a file that its own commit names")
+            raise place.failed(FailureKind.QUERY_REJECTED, "lacks a file that its own commit names")
         size, begin = int(head.split()[2]), at + len(head) + 1
         contents.append(stream[begin : begin + size])
         at = begin + size + 1
     return contents
 
 
-class _GitError(Exception):
-    def __init__(self, kind: FailureKind, detail: str) -> None:
-        super().__init__(detail)
-        self.kind = kind
-
-
-def _observed(repository: str, target: str, ask: Callable[[], V]) -> Observation[V]:
+def _observed(target: str, ask: Callable[[], V]) -> Observation[V]:
     def measured(clock: PhaseClock) -> V:
         clock.enter("git")
-        try:
-            return ask()
-        except _GitError as exc:
-            raise FoundError(exc.kind, f"{repository}: {exc}.") from exc
+        return ask()
 
     return observed("git", target, measured, phases=["git"])
 
 
 def _clone(
-    repository: str, place: pathlib.Path, options: tuple[str, ...], deadline: Deadline
+    repository: str, folder: pathlib.Path, options: tuple[str, ...], deadline: Deadline
 ) -> None:
     at = "".join(one.partition("--branch=")[2] for one in options)
     problem = f"can't be cloned{at and f' at {at}'}; check the address and this machine's access"
     # A partial clone fetches what is asked for later, from where it came and by our own settings.
     only = ("--quiet", "--bare", "--template=", *options)
-    _git(None, ("clone", *only, "--", repository, str(place)), deadline, problem)
+    nowhere = Place(pathlib.Path("/"), repository, is_ours=True)
+    _git(nowhere, ("clone", *only, "--", repository, str(folder)), deadline, problem)
 
 
 def _text(place: Place, arguments: tuple[str, ...], deadline: Deadline, problem: str) -> str:
@@ -401,35 +393,35 @@ def _text(place: Place, arguments: tuple[str, ...], deadline: Deadline, problem:
 
 
 def _git(
-    place: Place | None,
+    place: Place,
     arguments: tuple[str, ...],
     deadline: Deadline,
     problem: str,
     asked: bytes = b"",
 ) -> bytes:
-    """Run git in a folder, or nowhere; raises _GitError with the problem where git refuses."""
+    """Run git in a folder; raises FoundError with the problem where git refuses."""
+    late = place.failed(FailureKind.TIMEOUT, "gave no complete answer before the deadline")
     if deadline.remaining_seconds() <= 0:
-        raise _GitError(FailureKind.TIMEOUT, "gave no complete answer before the deadline")
+        raise late
     kept = {name: value for name, value in os.environ.items() if name not in _ELSEWHERE}
-    where = () if place is None else ("-C", str(place.folder.absolute()))
     # Somebody else's repository could name what is run to fetch from elsewhere.
-    online = place is None or place.is_ours
+    allowed = _TRANSPORTS if place.is_ours else "none"
     try:
         done = subprocess.run(  # noqa: S603 - no shell, and no argument begins with what others wrote
-            ("git", *where, *_HARDENED, *arguments),  # noqa: S607 - the PATH's own git
+            ("git", "-C", str(place.folder.absolute()), *_HARDENED, *arguments),  # noqa: S607 - the PATH's own git
             input=asked,
-            env={**kept, **_QUIET, "GIT_ALLOW_PROTOCOL": _TRANSPORTS if online else "none"},
+            env={**kept, **_QUIET, "GIT_ALLOW_PROTOCOL": allowed},
             cwd="/",
             capture_output=True,
             timeout=deadline.remaining_seconds(),
             check=False,
         )
     except subprocess.TimeoutExpired as exc:
-        raise _GitError(FailureKind.TIMEOUT, "gave no complete answer before the deadline") from exc
+        raise late from exc
     except OSError as exc:
-        raise _GitError(FailureKind.OUR_FAULT, "git can't be run here; install it") from exc
+        raise place.failed(FailureKind.OUR_FAULT, "git can't be run here; install it") from exc
     if done.returncode != 0:
-        raise _GitError(FailureKind.QUERY_REJECTED, problem)
+        raise place.failed(FailureKind.QUERY_REJECTED, problem)
     if len(done.stdout) > MAX_BYTES:
-        raise _GitError(FailureKind.TOO_LARGE, "holds more there than the gate reads")
+        raise place.failed(FailureKind.TOO_LARGE, "holds more there than the gate reads")
     return done.stdout

@@ -325,6 +325,20 @@ def request(  # noqa: PLR0913 - the whole call of this probe; all but three have
     return observed("http", asked(target, method, path), measured, phases=PHASES)
 
 
+def got(
+    clock: PhaseClock,
+    target: HttpTarget,
+    path: str,
+    *,
+    deadline: Deadline,
+    max_bytes: int = MAX_BODY_BYTES,
+) -> Observation[HttpAnswer]:
+    """GET as a part of a larger question, whose clock takes over what the exchange has measured."""
+    seen = request(target, "GET", path, deadline=deadline, max_bytes=max_bytes)
+    clock.adopt(seen.phases, seen.attempts)
+    return seen
+
+
 def asked(target: HttpTarget, method: str, path: str) -> str:
     """Return what is asked as reports show it: of a query its names alone."""
     path, _, query = path.partition("#")[0].partition("?")

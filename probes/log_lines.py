@@ -18,7 +18,6 @@ from typing import Any, Final
 
 import yaml
 
-from probes.kubernetes import LogRules, error_level
 from probes.observation import EVERYTHING, Shown
 
 WORDS: Final = frozenset(
@@ -36,6 +35,16 @@ _HARMLESS: Final = frozenset(
 _MOST_WORDS: Final = 12
 _HIDDEN: Final = "…"
 _QUOTED: Final = re.compile(r"\"[^\"]*\"|'[^']*'|`[^`]*`|“[^”]*”")
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class LogRules:
+    """How a line tells that it is an error."""
+
+    level_field: str
+    error_levels: frozenset[str]
+    error_words: tuple[str, ...]
+    tail_lines: int
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -131,11 +140,37 @@ def _fields(line: str) -> Mapping[str, Any]:
     return fields if isinstance(fields, dict) else {}
 
 
+def error_level(line: str, rules: LogRules) -> str | None:
+    """Return which of the error levels or words a line has; None when it is not an error."""
+    return _error_level(line, level_of(line, rules), rules)
+
+
+def level_of(line: str, rules: LogRules) -> str | int | None:
+    """Return the level of a line that is a JSON object with one."""
+    return _told(_fields(line), rules)
+
+
+def _told(fields: Mapping[str, Any], rules: LogRules) -> str | int | None:
+    level = fields.get(rules.level_field)
+    return level if isinstance(level, str | int) and not isinstance(level, bool) else None
+
+
+def _error_level(line: str, level: str | int | None, rules: LogRules) -> str | None:
+    if isinstance(level, str):
+        return level.lower() if level.lower() in rules.error_levels else None
+    # Some loggers number their levels; one whose numbers nobody described may still use words.
+    if level is not None and str(level) in rules.error_levels:
+        return str(level)
+    return next(
+        (word for word in rules.error_words if re.search(rf"\b{re.escape(word)}\b", line)), None
+    )
+
+
 def _level(line: str, fields: Mapping[str, Any], rules: LogRules) -> tuple[str, bool]:
     """Return a line's level and whether it is one of errors; no level where that is not known."""
-    told = fields.get(rules.level_field)
-    level = str(told).lower() if isinstance(told, str | int) else ""
-    if level in _HARMLESS and level not in rules.error_levels:
+    told = _told(fields, rules)
+    level = str(told).lower()
+    if told is not None and level in _HARMLESS and level not in rules.error_levels:
         return level, False
-    found = (error_level(line, rules) or "").lower()
+    found = (_error_level(line, told, rules) or "").lower()
     return found, bool(found)

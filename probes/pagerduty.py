@@ -12,7 +12,6 @@ from pydantic import SecretStr
 from probes import api
 from probes.http import HeaderValue, HttpTarget
 from probes.observation import Deadline, Observation
-from probes.prometheus.answers import read_time
 
 _MOST = 100
 
@@ -167,7 +166,7 @@ def _entries(answer: Mapping[str, object]) -> list[Mapping[str, object]]:
 
 
 def _time(value: object) -> dt.datetime | None:
-    return None if value is None else read_time(value, "the time of a shift")
+    return None if value is None else api.time(value, "the time of a shift")
 
 
 def _service(body: object) -> Service:

@@ -33,8 +33,6 @@ from probes.observation import (
     utc_now,
 )
 
-__all__ = ["Handshake", "Nodes", "Problem", "TlsNode", "failure_kind", "handshake", "nodes"]
-
 PHASES: Final = ("resolve", "connect", "tls", "certificate")
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import concurrent.futures
 import contextlib
+import dataclasses
 import os
 import pathlib
 import queue
@@ -132,12 +133,16 @@ class Browser:
         self._jobs.put(None)
         self._thread, self._pids = None, []
 
+    def _launch(self, playwright: Playwright, deadline: Deadline) -> Started:
+        seconds = min(_START_SECONDS, deadline.remaining_seconds())
+        return program.launch(playwright, self.kind, self._wanted, self._trusted(deadline), seconds)
+
     def _serve(self) -> None:
         """Do one job after the other, in the thread that owns all of Playwright."""
         jobs = self._jobs
         # Nothing that could be said of closing what is dead would help anybody.
         with contextlib.suppress(Exception), contextlib.ExitStack() as stack:
-            started = _Started(stack, self.kind, self._wanted, self._trusted)
+            started = _Started(stack, self._launch)
             for future, job, seconds, deadline in iter(jobs.get, None):
                 try:
                     one = started.browser(deadline)
@@ -148,21 +153,15 @@ class Browser:
                     future.set_exception(exc)
 
 
+@dataclasses.dataclass
 class _Started:
     """What a thread has started: Playwright, and a browser; each anew where it is gone."""
 
-    def __init__(
-        self,
-        stack: contextlib.ExitStack,
-        kind: str,
-        wanted: str | None,
-        trusted: Callable[[Deadline], Sequence[str]],
-    ) -> None:
-        self.pids: list[int] = []
-        """The browser's process, and Playwright's that started it."""
-        self._stack, self._kind, self._wanted, self._trusted = stack, kind, wanted, trusted
-        self._playwright: Playwright | None = None
-        self._browser: Started | None = None
+    stack: contextlib.ExitStack
+    launch: Callable[[Playwright, Deadline], Started]
+    pids: list[int] = dataclasses.field(default_factory=list)
+    playwright: Playwright | None = None
+    running: Started | None = None
 
     def browser(self, deadline: Deadline) -> Started:
         """Return the browser; raises FoundError where it does not start.
@@ -170,16 +169,14 @@ class _Started:
         Playwright learns of the death of a process at the next call alone, so that is asked elsewhere.
         """
         living = all(_parent(pid) for pid in self.pids)
-        if self._browser is not None and self._browser.is_connected() and living:
-            return self._browser
-        if self._playwright is None:
-            self._playwright = self._stack.enter_context(sync_playwright())
-        seconds = min(_START_SECONDS, deadline.remaining_seconds())
-        keys = self._trusted(deadline)
-        self._browser = program.launch(self._playwright, self._kind, self._wanted, keys, seconds)
-        self._stack.callback(_closed, self._browser)
-        self.pids = _processes(self._browser) if self._kind == "chromium" else []
-        return self._browser
+        if self.running is not None and self.running.is_connected() and living:
+            return self.running
+        if self.playwright is None:
+            self.playwright = self.stack.enter_context(sync_playwright())
+        self.running = self.launch(self.playwright, deadline)
+        self.stack.callback(_closed, self.running)
+        self.pids = _processes(self.running) if self.running.browser_type.name == "chromium" else []
+        return self.running
 
 
 def _closed(started: Started) -> None:

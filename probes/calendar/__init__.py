@@ -13,10 +13,10 @@ import pathlib
 import subprocess
 import sys
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Final
 from urllib.parse import urlsplit
 
-from pydantic import SecretStr
+from pydantic import SecretStr, TypeAdapter
 
 from probes import api, http
 from probes.observation import (
@@ -79,8 +79,7 @@ def between(
 
     def measured(clock: PhaseClock) -> Calendar:
         target, path = _split(feed)
-        asked = http.request(target, "GET", path, deadline=deadline, max_bytes=MAX_BYTES)
-        clock.adopt(asked.phases, asked.attempts)
+        asked = http.got(clock, target, path, deadline=deadline, max_bytes=MAX_BYTES)
         order = {
             "file": base64.b64encode(api.good_answer(target, asked).body).decode(),
             "time_zone": feed.time_zone,
@@ -88,7 +87,7 @@ def between(
             "until": until.isoformat(),
             "now": now.isoformat(),
         }
-        return _calendar(_reported(order))
+        return _reported(order)
 
     return observed("calendar", f"{feed.target.base_url} ({feed.name})", measured)
 
@@ -101,7 +100,7 @@ def _split(feed: Feed) -> tuple[http.HttpTarget, str]:
     return server, f"{parts.path}{rest}" or "/"
 
 
-def _reported(order: Mapping[str, str]) -> dict[str, Any]:
+def _reported(order: Mapping[str, str]) -> Calendar:
     """Have a process read the file; raises FoundError where it ends without a report."""
     try:
         done = subprocess.run(  # noqa: S603 - this Python and a module of this package
@@ -114,22 +113,10 @@ def _reported(order: Mapping[str, str]) -> dict[str, Any]:
             timeout=_READ_SECONDS,
             check=False,
         )
-        report: dict[str, Any] = json.loads(done.stdout)
+        report = json.loads(done.stdout)
     except (subprocess.TimeoutExpired, ValueError):
         detail = "The calendar takes too long, or too much memory, to read."
         raise FoundError(FailureKind.TIMEOUT, detail) from None
-    return report
-
-
-def _calendar(report: Mapping[str, Any]) -> Calendar:
     if "unusable" in report:
         raise unusable(f"The calendar can't be used: {report['unusable']}.")
-    moment = dt.datetime.fromisoformat
-    return Calendar(
-        tuple(
-            Entry(one["title"], moment(one["begins"]), moment(one["ends"]))
-            for one in report["entries"]
-        ),
-        report["events"],
-        None if report["written_at"] is None else moment(report["written_at"]),
-    )
+    return TypeAdapter(Calendar).validate_python(report)

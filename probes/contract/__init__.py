@@ -17,7 +17,7 @@ import tempfile
 from collections.abc import Mapping
 from typing import Any, Final, Literal
 
-from pydantic import SecretStr
+from pydantic import SecretStr, TypeAdapter
 
 from probes import need
 from probes.observation import (
@@ -30,8 +30,6 @@ from probes.observation import (
     Shown,
     observed,
 )
-
-__all__ = ["Answers", "Described", "Finding", "Order", "Unfit", "describe", "tested"]
 
 READS: Final = frozenset({"GET", "HEAD"})
 """Methods that change nothing."""
@@ -151,7 +149,7 @@ def tested(order: Order, *, deadline: Deadline) -> Observation[Answers]:
             unfit = _described(report).unfit
             why = unfit.sentence if unfit else "it describes nothing"
             raise FoundError(FailureKind.UNUSABLE_ANSWER, f"The document is unfit: {why}.")
-        return _answers(report["pass"], report["version"])
+        return TypeAdapter(Answers).validate_python(report["pass"])
 
     return observed("contract", f"{order.mode} pass over {order.base_url}", ask)
 
@@ -214,22 +212,4 @@ def _reported(order: Mapping[str, Any], deadline: Deadline) -> dict[str, Any]:
 
 
 def _described(report: Mapping[str, Any]) -> Described:
-    unfit = report.get("unfit")
-    return Described(tuple(report.get("operations", ())), Unfit(**unfit) if unfit else None)
-
-
-def _answers(report: Mapping[str, Any], tool: str) -> Answers:
-    errors = (f"{one['where']}: {one['what']}" for one in report["errors"])
-    return Answers(
-        asked=tuple(report["asked"]),
-        statuses=report["statuses"],
-        seconds=report["seconds"],
-        findings=tuple(Finding(**one) for one in report["findings"]),
-        errors=tuple(dict.fromkeys(errors)),
-        phases=tuple(dict.fromkeys(report["phases"])),
-        ended=report["ended"],
-        sent=report["sent"],
-        refused=report["refused"],
-        elapsed_seconds=report["elapsed_seconds"],
-        tool=tool,
-    )
+    return TypeAdapter(Described).validate_python({"operations": (), **report})

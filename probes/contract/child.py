@@ -31,7 +31,7 @@ from schemathesis.engine.run import TESTING_PHASES, PhaseName, probes
 
 from probes.contract import READS, causes, document
 from probes.contract.causes import Cause
-from probes.contract.guard import Guard, counted
+from probes.contract.guard import Guard
 
 _MOST_MEMORY = 6 * 1024**3
 _PR_SET_PDEATHSIG = 1
@@ -87,7 +87,7 @@ def main() -> int:
     order = json.load(sys.stdin)
     _end_with(order["parent"])
     resource.setrlimit(resource.RLIMIT_AS, (_MOST_MEMORY, _MOST_MEMORY))
-    report: dict[str, Any] = {"version": schemathesis.__version__}
+    report: dict[str, Any] = {}
     try:
         fit = document.read(base64.b64decode(order["document"]))
     except document.Unfit as exc:
@@ -138,7 +138,7 @@ class Pass:
         }
         self._seconds = dict.fromkeys(self._asked, 0.0)
         self._met: dict[Cause, Met] = {}
-        self._errors: dict[tuple[str, str], None] = {}
+        self._errors: dict[str, None] = {}
         self._phases: list[str] = []
         self._ended = ""
         self._began = time.monotonic()
@@ -165,11 +165,13 @@ class Pass:
             "statuses": {name: dict(count) for name, count in self._statuses.items()},
             "seconds": {name: round(count, 3) for name, count in self._seconds.items()},
             "findings": [self._finding(one, self._met[one]) for one in self._distinct()],
-            "errors": [{"where": where, "what": what} for where, what in self._errors],
-            "phases": self._phases,
+            "errors": list(self._errors),
+            "phases": list(dict.fromkeys(self._phases)),
             "ended": self._ended,
             "elapsed_seconds": round(time.monotonic() - self._began, 3),
-            **counted(self._guard),
+            "sent": dict(sorted(self._guard.sent.items())),
+            "refused": self._guard.refused,
+            "tool": schemathesis.__version__,
         }
 
     def _distinct(self) -> list[Cause]:
@@ -224,9 +226,9 @@ class Pass:
         elif isinstance(event, events.PhaseFinished):
             self._note_phase(event)
         elif isinstance(event, events.NonFatalError):
-            self._errors[str(event.label)[:_MOST_SAID], event.info.title] = None
+            self._errors[f"{str(event.label)[:_MOST_SAID]}: {event.info.title}"] = None
         elif isinstance(event, events.FatalError):
-            self._errors["", type(event.exception).__name__] = None
+            self._errors[f": {type(event.exception).__name__}"] = None
         elif isinstance(event, events.EngineFinished):
             self._ended = self._ended or str(event.stop_reason)
 

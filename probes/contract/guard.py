@@ -10,7 +10,7 @@ from __future__ import annotations
 import collections
 import http.client
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
@@ -77,8 +77,3 @@ class Guard:
 
 def _server(address: SplitResult) -> tuple[str | None, int | None]:
     return address.hostname, address.port or _PORTS.get(address.scheme)
-
-
-def counted(guard: Guard) -> Mapping[str, Any]:
-    """Return what was sent and refused, as JSON values."""
-    return {"sent": dict(sorted(guard.sent.items())), "refused": guard.refused}

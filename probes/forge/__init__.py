@@ -194,11 +194,8 @@ class Reader:
         return link[1].removeprefix(base)
 
     def _ask(self, path: str) -> Observation[HttpAnswer]:
-        seen = http.request(
-            self._server, "GET", path, deadline=self._deadline, max_bytes=api.MAX_ANSWER_BYTES
-        )
-        self._clock.adopt(seen.phases, seen.attempts)
-        return seen
+        most, deadline = api.MAX_ANSWER_BYTES, self._deadline
+        return http.got(self._clock, self._server, path, deadline=deadline, max_bytes=most)
 
     def _get(self, path: str) -> HttpAnswer:
         seen = self._ask(path)

@@ -15,7 +15,6 @@ from probes import api
 from probes.forge import PAGE, Bugs, Reader, Rights, number, read
 from probes.http import HeaderValue, HttpAnswer, HttpTarget
 from probes.observation import Deadline, Observation
-from probes.prometheus.answers import read_time
 
 _JQL_SEARCH = "/rest/api/3/search/jql"
 
@@ -180,7 +179,7 @@ def _written(reader: Reader, tag: str, wanted: Wanted) -> dict[int, dt.datetime]
 def _tickets(page: Mapping[str, object]) -> Iterator[tuple[int, dt.datetime, frozenset[str]]]:
     for one in api.mappings(page.get("results"), "results", "a ticket"):
         tags = api.sequence(one.get("tags"), "a ticket's tags")
-        written = read_time(one.get("created_at"), "created_at")
+        written = api.time(one.get("created_at"), "created_at")
         yield number(one, "id", "a ticket's id"), written, frozenset(map(str, tags))
 
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 import collections
 import concurrent.futures
 import dataclasses
-import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Final, TypeVar
@@ -21,6 +20,7 @@ from probes.kubernetes.client import KubernetesTarget, RefusedError, Session, fa
 from probes.kubernetes.objects import ClusterHealth, ConfigMap, LogLevels, Rights, Traffic, Workload
 from probes.kubernetes.placing import UnknownRuleError, placed
 from probes.kubernetes.reading import quotas
+from probes.log_lines import LogRules, error_level, level_of
 from probes.observation import Deadline, Failure, FailureKind, FoundError, Observation, V, observed
 
 __all__ = ["KubernetesTarget", "failure_kind"]
@@ -37,16 +37,6 @@ REFUSAL: Final = re.compile(
 )
 
 T = TypeVar("T")
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class LogRules:
-    """How a line tells that it is an error."""
-
-    level_field: str
-    error_levels: frozenset[str]
-    error_words: tuple[str, ...]
-    tail_lines: int
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -213,7 +203,7 @@ def log_levels(
         read = {pod: log for pod, log in logs.items() if log is not None}
         lines = [line for log in read.values() for line in _lines(log)]
         levels = collections.Counter(filter(None, (error_level(line, rules) for line in lines)))
-        told = [_level(line, rules) is not None for line in lines if line.startswith("{")]
+        told = [level_of(line, rules) is not None for line in lines if line.startswith("{")]
         return LogLevels(
             lines=len(lines),
             errors=levels.total(),
@@ -231,30 +221,6 @@ def log_levels(
 def _lines(log: bytes) -> Iterator[str]:
     """Yield a log's lines, whatever its encoding; the words and levels of errors are ASCII in all."""
     return filter(None, log.decode("utf-8", "replace").splitlines())
-
-
-def error_level(line: str, rules: LogRules) -> str | None:
-    """Return which of the error levels or words a line has; None when it is not an error."""
-    level = _level(line, rules)
-    if isinstance(level, str):
-        return level.lower() if level.lower() in rules.error_levels else None
-    # Some loggers number their levels; one whose numbers nobody described may still use words.
-    if level is not None and str(level) in rules.error_levels:
-        return str(level)
-    return next(
-        (word for word in rules.error_words if re.search(rf"\b{re.escape(word)}\b", line)), None
-    )
-
-
-def _level(line: str, rules: LogRules) -> str | int | None:
-    """Return the level of a line that is a JSON object with one."""
-    if not line.startswith("{"):
-        return None
-    try:
-        level = json.loads(line).get(rules.level_field)
-    except (ValueError, AttributeError, RecursionError):
-        return None
-    return level if isinstance(level, str | int) and not isinstance(level, bool) else None
 
 
 def excess_rights(

@@ -19,7 +19,7 @@ import yaml
 from prometheus_api_client import PrometheusConnect
 from pydantic import SecretStr
 
-from probes import http
+from probes import api, http
 from probes.api import MAX_ANSWER_BYTES, UnusableAnswerError, good_answer, read, unusable
 from probes.formats import seconds_of
 from probes.observation import (
@@ -43,7 +43,6 @@ from probes.prometheus.answers import (
     read_data,
     read_matrix,
     read_samples,
-    read_time,
     read_vector,
 )
 
@@ -121,7 +120,7 @@ def read_instrument(steps: Steps) -> Instrument:
         steps,
         product="Prometheus",
         version=_field(build, "version", str),
-        started_at=read_time(state.get("startTime"), "startTime"),
+        started_at=api.time(state.get("startTime"), "startTime"),
         config_reload_succeeded=_field(state, "reloadConfigSuccess", bool),
         corruption_count=_field(state, "corruptionCount", int),
     )

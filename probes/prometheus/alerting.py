@@ -16,7 +16,7 @@ from probes.formats import seconds_of
 from probes.http import HttpTarget
 from probes.observation import EVERYTHING, Deadline, Observation, Shown
 from probes.prometheus import PrometheusTarget
-from probes.prometheus.answers import read_data, read_time
+from probes.prometheus.answers import read_data
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -166,7 +166,7 @@ def _rules_of(group: Mapping[str, object]) -> Iterator[AlertRule]:
 
 
 def _evaluated(value: object) -> dt.datetime | None:
-    at = read_time(value, "lastEvaluation")
+    at = api.time(value, "lastEvaluation")
     # Go's zero time: never evaluated.
     return at if at.year > 1 else None
 
@@ -248,7 +248,7 @@ def _alerts(body: object) -> Alerts:
     heard = [one for one in found if not _quiet(one)]
     labels = [api.mapping(one.get("labels"), "an alert's labels") for one in heard]
     texts = ({name: str(value) for name, value in one.items()} for one in labels)
-    since = tuple(read_time(one.get("startsAt"), "startsAt") for one in heard)
+    since = tuple(api.time(one.get("startsAt"), "startsAt") for one in heard)
     return Alerts(tuple(texts), since, len(found) - len(heard))
 
 

@@ -171,17 +171,6 @@ def read_matrix(answer: object) -> Matrix:
     return Matrix(series, *_remarks(answer))
 
 
-def read_time(text: object, name: str) -> dt.datetime:
-    """Read an RFC 3339 time with its zone; raises UnusableAnswerError."""
-    try:
-        time = dt.datetime.fromisoformat(text) if isinstance(text, str) else None
-    except ValueError:
-        time = None
-    if time is None or time.tzinfo is None:
-        raise UnusableAnswerError(f"{name} is not a time with a zone.")
-    return time.astimezone(dt.UTC)
-
-
 def _vector_element(element: object) -> tuple[Mapping[str, str], tuple[dt.datetime, float]]:
     fields = mapping(element, "A series")
     if "histogram" in fields:

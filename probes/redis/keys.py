@@ -17,8 +17,6 @@ import redis
 from probes.observation import Deadline, FailureKind, FoundError, Observation, unusable
 from probes.redis import Client, RedisTarget, observe, run, scan
 
-__all__ = ["Held", "KeyNames", "Texts", "key_names", "texts"]
-
 _MOST_NAMES: Final = 1000
 _CUT_OFF: Final = frozenset({b"connect", b"connecting", b"handshake", b"sync"})
 """What ROLE calls a replica that does not follow its master now."""

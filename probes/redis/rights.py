@@ -16,8 +16,6 @@ import redis
 from probes.observation import Deadline, Observation, Shown, unusable
 from probes.redis import Client, RedisTarget, observe, run
 
-__all__ = ["RedisRights", "excess_rights"]
-
 _NEEDED: Final = frozenset(
     {
         *("ping", "info", "dbsize", "role", "time", "scan", "select"),

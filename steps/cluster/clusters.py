@@ -23,6 +23,7 @@ from probes.kubernetes.objects import (
     Traffic,
     Workload,
 )
+from probes.log_lines import LogRules
 from probes.observation import Deadline, Facts, Observation
 from settings.cluster import Kubernetes, RegionCluster
 from settings.sections import server_of
@@ -229,7 +230,7 @@ class Clusters:
     def log_levels(self, region: str, pods: Sequence[Pod]) -> Observation[LogLevels]:
         """Count the error levels in the newest lines of these pods: no line ever leaves the probe."""
         section, logs = self.section, self.section.logs
-        rules = probes.kubernetes.LogRules(
+        rules = LogRules(
             logs.level_field, frozenset(logs.error_levels), logs.error_words, logs.tail_lines
         )
         containers = [(one.name, section.container) for one in pods]

@@ -9,8 +9,7 @@ from typing import Any
 
 import probes
 from gates.decide.outcome import Outcome
-from probes.kubernetes import LogRules
-from probes.log_lines import Format, Log
+from probes.log_lines import Format, Log, LogRules
 from probes.observation import Observation, utc_now
 from settings.monitoring import Logs
 from steps.cluster.clusters import Clusters

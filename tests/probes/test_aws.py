@@ -15,8 +15,7 @@ from pydantic import SecretStr
 from probes import aws
 from probes.aws import AwsTarget
 from probes.aws import logs as cloudwatch
-from probes.kubernetes import LogRules
-from probes.log_lines import Format
+from probes.log_lines import Format, LogRules
 from probes.observation import Deadline, Observation
 from probes.observation import FailureKind as Kind
 from sandbox.systems.delivery.aws.state import BUCKET, DISTRIBUTION, KEY_USER, SECRETS

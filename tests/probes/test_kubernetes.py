@@ -14,12 +14,12 @@ import yaml
 from pydantic import SecretStr
 
 from probes import kubernetes
-from probes.kubernetes import LogRules, error_level
 from probes.kubernetes import client as kubernetes_client
 from probes.kubernetes.client import KubernetesTarget, Rules, excess
 from probes.kubernetes.objects import Rights
 from probes.kubernetes.placing import UnknownRuleError, placed
 from probes.kubernetes.reading import quotas
+from probes.log_lines import LogRules, error_level
 from probes.observation import Deadline, Observation
 from probes.observation import FailureKind as Kind
 from sandbox.systems.cluster.rbac import Rbac

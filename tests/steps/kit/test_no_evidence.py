@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import datetime as dt
 
-from probes import kubernetes
+from probes import log_lines
 from probes.kubernetes import reading as kubernetes_reading
 from probes.kubernetes.models import Metadata
 from settings.cluster import PodLogs
 from steps.monitoring import rules as monitoring
 from tests.tables import cases
 
-RULES = kubernetes.LogRules("level", frozenset({*PodLogs().error_levels, "50"}), ("ERROR",), 500)
+RULES = log_lines.LogRules("level", frozenset({*PodLogs().error_levels, "50"}), ("ERROR",), 500)
 
 
 def test_a_config_map_without_its_managers_times_changed_nobody_knows_when() -> None:
@@ -34,7 +34,7 @@ def test_a_config_map_without_its_managers_times_changed_nobody_knows_when() -> 
     },
 )
 def test_levels_may_be_numbers_and_other_words(line: str, level: str | None) -> None:
-    assert kubernetes.error_level(line, RULES) == level
+    assert log_lines.error_level(line, RULES) == level
 
 
 @cases(
