@@ -28,6 +28,10 @@ from probes.observation import (
 )
 
 _MOST_PAGES: Final = 20
+_REFUSALS: Final = {
+    FailureKind.CREDENTIAL_REFUSED: "The audit log refused the gate's token; check audit.token.",
+    FailureKind.FORBIDDEN: "The gate's token may not read the audit log.",
+}
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -105,13 +109,9 @@ def entries(target: AuditTarget, query: Query, *, deadline: Deadline) -> Observa
 
 
 def _page(answer: HttpAnswer) -> tuple[list[Entry], str | None]:
-    kind = api.kind_of_refusal(answer.status)
-    sentences = {
-        FailureKind.CREDENTIAL_REFUSED: "The audit log refused the gate's token; check audit.token.",
-        FailureKind.FORBIDDEN: "The gate's token may not read the audit log.",
-    }
-    said = sentences.get(kind, f"The audit log answered with status {answer.status}.")
     if answer.status != HTTPStatus.OK:
+        kind = api.kind_of_refusal(answer.status)
+        said = _REFUSALS.get(kind, f"The audit log answered with status {answer.status}.")
         raise FoundError(kind, said)
     try:
         body = answer.json()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import datetime as dt
 import email.header
@@ -103,10 +104,8 @@ def arrived(target: MailTarget, since: dt.datetime, *, deadline: Deadline) -> Ob
 
 
 def _cut(connection: socket.socket) -> None:
-    try:
+    with contextlib.suppress(OSError):  # it is closed already
         connection.shutdown(socket.SHUT_RDWR)
-    except OSError:
-        return  # it is closed already
 
 
 def _log_in(server: imaplib.IMAP4, target: MailTarget) -> None:

@@ -124,13 +124,10 @@ class Handshake(Shown):
     names: tuple[str, ...] = ()
     """The hosts that it is made out to."""
     fingerprint: str = ""
-    """SHA-256 of the certificate."""
     key: str = ""
-    """SHA-256 of its public key."""
     intermediate_first: bool = False
     """Whether an intermediate certificate expires before it."""
     rsa: bool = False
-    """Whether its key is one of RSA."""
     other: Handshake | None = None
     """The certificate for clients of the other kind of key (RSA or ECDSA), where it has one for each."""
 
@@ -142,20 +139,14 @@ def nodes(host: str, port: int, *, deadline: Deadline) -> Observation[Nodes]:
         clock.enter("resolve")
         found = network.resolve(host, port, deadline)
         # One address may be listed once for each protocol.
-        return _reachable([str(one) for one in dict.fromkeys(a[0] for _, a in found)], port)
+        every = [TlsNode(str(one), port) for one in dict.fromkeys(a[0] for _, a in found)]
+        lost = [one for one in every if ":" in one.address and not network.has_route(one.address)]
+        if len(lost) == len(every):
+            lost = []
+        return Nodes(tuple(one for one in every if one not in lost), tuple(lost))
 
     explain = explained(f"{host}:{port}", failure_kind, _SENTENCES)
     return observed("tls", f"address of {host}", measured, explain, phases=["resolve"])
-
-
-def _reachable(addresses: list[str], port: int) -> Nodes:
-    beyond = [one for one in addresses if ":" in one and not network.has_route(one)]
-    if len(beyond) == len(addresses):
-        beyond = []
-    return Nodes(
-        tuple(TlsNode(one, port) for one in addresses if one not in beyond),
-        tuple(TlsNode(one, port) for one in beyond),
-    )
 
 
 def handshake(

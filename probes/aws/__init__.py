@@ -373,13 +373,11 @@ def digests(
         client = caller.client("s3")
 
         def digest(key: str) -> str | None:
-            chunks = _chunks(caller, client, bucket_name, key)
-            if chunks is None:
-                return None
             hashed = hashlib.sha256()
-            for chunk in chunks:
+            chunks = _chunks(caller, client, bucket_name, key)
+            for chunk in chunks or ():
                 hashed.update(chunk)
-            return hashed.hexdigest()
+            return None if chunks is None else hashed.hexdigest()
 
         with ThreadPoolExecutor(_READERS) as pool:
             return ObjectDigests(dict(zip(wanted, pool.map(digest, wanted), strict=True)))
@@ -496,7 +494,7 @@ def access_keys(target: AwsTarget, user: str, *, deadline: Deadline) -> Observat
 
 def _chunks(caller: Caller, client: Any, bucket_name: str, key: str) -> Iterable[bytes] | None:
     answer = or_none(lambda: client.get_object(Bucket=bucket_name, Key=key))
-    return None if answer is None else _read(caller, answer["Body"])
+    return answer and _read(caller, answer["Body"])
 
 
 def _read(caller: Caller, body: Any) -> Iterable[bytes]:

@@ -124,11 +124,8 @@ class Visited(Shown, Generic[T]):
     KEPT = ("browser", "wrong", "events", "requests")
 
     browser: str
-    """Its name and version."""
     value: T | None = dataclasses.field(repr=False)
-    """What the walk returned."""
     wrong: str = ""
-    """What it found wrong, as a sentence."""
     events: tuple[Event, ...] = ()
     requests: int = 0
     picture: bytes = dataclasses.field(default=b"", repr=False)

@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 Job: TypeAlias = "Callable[[Started, Deadline], T]"
-"""What is done with the browser, within the deadline that it is given."""
 _Queued: TypeAlias = "tuple[concurrent.futures.Future[Any], Job[Any], float, Deadline]"
 
 _POLL_SECONDS: Final = 0.02

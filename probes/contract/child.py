@@ -164,7 +164,7 @@ class Pass:
             "asked": self._asked,
             "statuses": {name: dict(count) for name, count in self._statuses.items()},
             "seconds": {name: round(count, 3) for name, count in self._seconds.items()},
-            "findings": [self._finding(one, self._met[one]) for one in self._distinct()],
+            "findings": [self._finding(one) for one in self._distinct()],
             "errors": list(self._errors),
             "phases": list(dict.fromkeys(self._phases)),
             "ended": self._ended,
@@ -206,16 +206,12 @@ class Pass:
         schemes = self._document.get("components", {}).get("securitySchemes", {})
         if not token:
             return {}
-        known = {
-            name: {"bearer": token}
-            for name, scheme in schemes.items()
-            if scheme.get("type") == "http" and str(scheme.get("scheme")).lower() == "bearer"
-        }
-        known |= {
-            name: {"api_key": token}
-            for name, scheme in schemes.items()
-            if scheme.get("type") == "apiKey"
-        }
+        known = {}
+        for name, scheme in schemes.items():
+            if scheme.get("type") == "apiKey":
+                known[name] = {"api_key": token}
+            elif (scheme.get("type"), str(scheme.get("scheme")).lower()) == ("http", "bearer"):
+                known[name] = {"bearer": token}
         if len(known) == len(schemes):
             return {"auth": {"auto-signup": False, "openapi": known}}
         return {"headers": {**self._order["headers"], "Authorization": f"Bearer {token}"}}
@@ -275,7 +271,8 @@ class Pass:
         if met.size < before.size:
             self._met[found] = dataclasses.replace(met, times=before.times)
 
-    def _finding(self, found: Cause, met: Met) -> dict[str, Any]:
+    def _finding(self, found: Cause) -> dict[str, Any]:
+        met = self._met[found]
         failed = met.response is not None and met.response.status_code >= _SERVER_ERROR
         return {
             **dataclasses.asdict(found),
@@ -293,17 +290,9 @@ class Pass:
         if self._order["token"] and "Authorization" in headers:
             headers["Authorization"] = f"Bearer {self._order['token']}"
         verify = self._order["ca_file"] or True
+        more = {"data": sent.body, "headers": headers, "allow_redirects": False}
         try:
-            with requests.Session() as session:
-                answer = session.request(
-                    sent.method,
-                    sent.uri,
-                    data=sent.body,
-                    headers=headers,
-                    timeout=5,
-                    verify=verify,
-                    allow_redirects=False,
-                )
+            answer = requests.request(sent.method, sent.uri, timeout=5, verify=verify, **more)
         except requests.RequestException:
             return False
         return answer.status_code >= _SERVER_ERROR

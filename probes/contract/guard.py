@@ -33,7 +33,6 @@ class Guard:
         known = sorted({*allowed, *others}, key=lambda one: (one.count("{"), one))
         self._known = [(self._pattern(one), one in allowed) for one in known]
         self.sent: collections.Counter[str] = collections.Counter()
-        """By method."""
         self.refused = 0
 
     def _pattern(self, operation: str) -> re.Pattern[str]:

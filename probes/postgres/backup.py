@@ -51,7 +51,6 @@ class Contents(Shown):
     ends: bool | None = None
     """Whether it ends as a dump does; None where all of it was to be read."""
     database: str | None = None
-    """The name of the database that was dumped."""
     created_at: dt.datetime | None = None
     """When the dump began, by the clock on the wall where it was made: its time zone is not kept."""
 
@@ -187,20 +186,16 @@ def _listed(address: str, head: bytes) -> Contents:
         ) from exc
 
 
+@dataclasses.dataclass
 class Reading:
     """One run of pg_restore over a file that is fed to it; `take` reads what it writes."""
 
-    def __init__(
-        self,
-        address: str,
-        argv: tuple[str, ...],
-        deadline: Deadline,
-        take: Callable[[IO[bytes]], None] | None = None,
-    ) -> None:
-        self._address = address
-        self._argv = argv
-        self._deadline = deadline
-        self._take = take
+    address: str
+    argv: tuple[str, ...]
+    deadline: Deadline
+    take: Callable[[IO[bytes]], None] | None = None
+
+    def __post_init__(self) -> None:
         self._digest = hashlib.sha256()
         self._fed = False
         self._broke: Exception | None = None
@@ -214,7 +209,7 @@ class Reading:
 
     def run(self) -> int:
         """Return how the program ended; raises OSError, TimeoutError and the store's."""
-        with files.open_stream(self._address, self._deadline) as stream:
+        with files.open_stream(self.address, self.deadline) as stream:
             process = self._start()
             feeder = threading.Thread(target=self._feed, args=(stream, process.stdin), daemon=True)
             feeder.start()
@@ -224,7 +219,7 @@ class Reading:
             taker = threading.Thread(target=self._taken, args=(out,), daemon=True)
             taker.start()
             try:
-                _, said = process.communicate(timeout=self._deadline.remaining_seconds())
+                _, said = process.communicate(timeout=self.deadline.remaining_seconds())
             except subprocess.TimeoutExpired as exc:
                 process.kill()
                 process.communicate()
@@ -243,7 +238,7 @@ class Reading:
 
     def _blame(self, code: int, said: bytes) -> None:
         """Raise the gate's own fault where a program that failed says nothing of the backup itself."""
-        program = self._argv[0]
+        program = self.argv[0]
         if _TOO_OLD.search(said):
             raise files.our_fault(
                 f"{program} here is older than the pg_dump that wrote it, or built without its "
@@ -258,21 +253,21 @@ class Reading:
     def _start(self) -> subprocess.Popen[bytes]:
         try:
             return subprocess.Popen(  # noqa: S603 - the program is the environment's, no shell reads it
-                self._argv,
+                self.argv,
                 stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE if self._take else subprocess.DEVNULL,
+                stdout=subprocess.PIPE if self.take else subprocess.DEVNULL,
                 stderr=subprocess.PIPE,
                 env={"LC_ALL": "C", "TZ": "UTC", "PATH": os.environ.get("PATH", os.defpath)},
             )
         except OSError as exc:
-            raise files.our_fault(f"{self._argv[0]} can't be run here; install it") from exc
+            raise files.our_fault(f"{self.argv[0]} can't be run here; install it") from exc
 
     def _taken(self, out: IO[Any] | None) -> None:
-        if out is None or self._take is None:
+        if out is None or self.take is None:
             return
         try:
             with out:
-                self._take(out)
+                self.take(out)
         except Exception as exc:  # noqa: BLE001 - of what is half taken nothing may be believed
             self._broke = exc
 

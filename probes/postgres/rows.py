@@ -97,7 +97,6 @@ class FrozenRows:
     key: str
     columns: tuple[str, ...]
     written: str
-    """The column that says when a row was written."""
     synthetic_column: str | None = None
 
 

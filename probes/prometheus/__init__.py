@@ -196,7 +196,6 @@ class _Session:
     def __init__(self, target: http.HttpTarget, deadline: Deadline, clock: PhaseClock) -> None:
         self._target, self._deadline, self._clock = target, deadline, clock
         self.answer: object = None
-        """What the server said."""
 
     def mount(self, *_: object) -> None:
         """Take no adapter: requests sends nothing here."""
@@ -271,9 +270,7 @@ def instant(
 
     An empty vector, NaN and warnings are values: the caller judges. Never raises for the server's doing.
     """
-    when = {} if at is None else {"time": f"{at.timestamp():.3f}"}
-
-    return _query(target, query, _instant(query, when), read_vector, deadline)
+    return _query(target, query, _instant(query, at), read_vector, deadline)
 
 
 def samples(
@@ -284,13 +281,13 @@ def samples(
     Staleness markers are not among them. The start of a range belongs to it in Prometheus 2 and does
     not in 3.
     """
-    when = {"time": f"{at.timestamp():.3f}"}
-    return _query(target, query, _instant(query, when), read_samples, deadline)
+    return _query(target, query, _instant(query, at), read_samples, deadline)
 
 
 def _instant(
-    query: str, when: Mapping[str, str]
+    query: str, at: dt.datetime | None
 ) -> Callable[[PrometheusConnect, Mapping[str, str]], object]:
+    when = {} if at is None else {"time": f"{at.timestamp():.3f}"}
     return lambda client, limits: client.custom_query(query, params={**limits, **when})
 
 
