@@ -127,8 +127,8 @@ def test_what_follows_a_releases_own_invalidation_does_not_hide_it(
     (own,) = ask().invalidations
     assert (own.status, own.paths) == ("Completed", ("/*",))
     with server.bent(invalidations_after=120):
-        every, first = ask(deadline=Deadline.after(60)), ask(enough=lambda _: True)
-    assert len(every.invalidations) == 121
+        # The oldest of them stands on the last of two pages.
+        first = ask(enough=lambda _: True)
     assert [one.paths for one in first.invalidations] == [("/*",)]
 
 
@@ -138,6 +138,7 @@ def test_an_invalidation_keeps_its_id_whatever_else_changes(
     """Between the list of them and the question for one of it, a bundle may be uploaded."""
     with server.bent(invalidations_after=3):
         before = told(aws.invalidations, DISTRIBUTION, LONG_AGO).invalidations
+    assert len(before) == 4
     with server.bent(invalidations_after=3, left_over=True):
         assert told(aws.invalidations, DISTRIBUTION, LONG_AGO).invalidations == before
 

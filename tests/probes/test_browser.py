@@ -25,7 +25,7 @@ from probes.observation import Deadline, FailureKind, Observation
 from tests.golden import Said
 from tests.probes import servers
 from tests.probes.chains import a_chain
-from tests.probes.servers import Behaviour, answer, closed_port, serving, wait_until
+from tests.probes.servers import Behaviour, answer, closed_port, failed, serving, wait_until
 from tests.tables import cases
 
 SENTINEL = "sentinel-1A2b"
@@ -164,17 +164,14 @@ def test_a_visit_ends_with_its_time(
     browser: Browser, behaviour: Behaviour, walk: Walk, kind: FailureKind
 ) -> None:
     observed = visited(browser, behaviour, walk, seconds=2.2)
-    assert observed.failure is not None
-    assert observed.failure.kind is kind
+    failed(observed, kind)
     assert observed.elapsed_seconds < 30, "the run itself would have gone on for a minute"
 
 
 def test_the_end_of_the_run_says_nothing_about_a_page(browser: Browser) -> None:
     visited(browser, page(""))
     observed = visited(browser, page(""), endless, deadline=1)
-    assert observed.failure is not None
-    assert observed.failure.kind is FailureKind.OUR_FAULT
-    assert "run's deadline" in observed.failure.detail
+    assert "run's deadline" in failed(observed, FailureKind.OUR_FAULT).detail
 
 
 def test_a_visit_waits_for_its_turn_until_the_deadline(browser: Browser) -> None:
@@ -192,31 +189,6 @@ def test_a_visit_waits_for_its_turn_until_the_deadline(browser: Browser) -> None
     ]
 
 
-def test_nobody_listens(browser: Browser) -> None:
-    look = Look(f"http://127.0.0.1:{closed_port()}")
-    observed = visit(browser, look, wrong, seconds=5, deadline=Deadline.after(9))
-    assert observed.failure is not None
-    assert observed.failure.kind is FailureKind.REFUSED
-
-
-@cases(
-    "days kind",
-    {
-        "a certificate of an unknown authority": ((90, 90, 90), FailureKind.CERTIFICATE_UNTRUSTED),
-    },
-)
-def test_a_certificate_that_is_not_accepted(
-    browser: Browser, tmp_path: pathlib.Path, days: tuple[float, float, float], kind: FailureKind
-) -> None:
-    _, middle, leaf = a_chain("127.0.0.1", days)
-    (tmp_path / "server.pem").write_bytes(leaf + middle)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(tmp_path / "server.pem")
-    observed = visited(browser, page(""), wrong, tls=context)
-    assert observed.failure is not None
-    assert observed.failure.kind is kind
-
-
 @contextlib.contextmanager
 def own_site(folder: pathlib.Path, days: float = 90) -> Iterator[tuple[str, str]]:
     """Serve a page under an authority of one's own; yield its address and the authority's file."""
@@ -232,19 +204,18 @@ def own_site(folder: pathlib.Path, days: float = 90) -> Iterator[tuple[str, str]
 def test_a_site_of_ones_own_authority_opens_and_none_of_another(
     chromium: str, tmp_path: pathlib.Path
 ) -> None:
+    nobody = f"http://127.0.0.1:{closed_port()}"
     (tmp_path / "other").mkdir()
     with own_site(tmp_path) as (own, ca_file), own_site(tmp_path / "other") as (other, _):
         keys = [key_of(own, ca_file, Deadline.after(9)) or ""]
         with contextlib.closing(Browser(executable=chromium, trusted=lambda _: keys)) as one:
             found = [
-                visit(
-                    one, Look(it), lambda page: page.title(), seconds=9, deadline=Deadline.after(20)
-                )
-                for it in (own, other)
+                visit(one, Look(it), Page.title, seconds=9, deadline=Deadline.after(20))
+                for it in (own, other, nobody)
             ]
     assert found[0].brought().value == "A page"
-    assert found[1].failure is not None
-    assert found[1].failure.kind is FailureKind.CERTIFICATE_UNTRUSTED
+    failed(found[1], FailureKind.CERTIFICATE_UNTRUSTED)
+    failed(found[2], FailureKind.REFUSED)
 
 
 @cases("days host", {"expired": (-0.5, "localhost"), "of another name": (90, "127.0.0.1")})
@@ -332,6 +303,10 @@ def test_a_browser_that_dies_is_a_failure_of_the_instrument(
         return page.title()
 
     said(told(visited(browser, page(""), walk)))
+    assert visited(browser, page("")).brought().value == "A page"
+
+
+def test_a_browser_that_died_between_two_visits_is_started_anew(browser: Browser) -> None:
     visited(browser, page(""))
     kill(0, browser)
     wait_until(lambda: not worker._parent(browser._pids[0]), "it is gone")
@@ -346,43 +321,27 @@ def test_a_walk_that_hangs_since_the_browser_died_is_no_absence_of_the_site(
         time.sleep(6.5)
 
     observed = visited(browser, page(""), hangs, seconds=5)
-    assert observed.failure is not None
-    assert observed.failure.kind is FailureKind.OUR_FAULT
-    assert "The browser ended" in observed.failure.detail
+    assert "The browser ended" in failed(observed, FailureKind.OUR_FAULT).detail
 
 
-@cases(
-    "executable",
-    {
-        "a program that is not there": "/nowhere/chromium",
-        "a program that is no browser": "/bin/true",
-    },
-)
-def test_a_browser_that_does_not_start(said: Said, executable: str) -> None:
-    with contextlib.closing(Browser(executable=executable)) as none:
-        said(told(visited(none, page(""))))
+ABSENT = {
+    "a program that is not there": ("chromium", "/nowhere/chromium"),
+    "a program that is no browser": ("chromium", "/bin/true"),
+    **{f"no {kind} at all": (kind, None) for kind in program.KINDS},
+}
 
 
-@cases("kind", {"chromium": "chromium", "firefox": "firefox", "webkit": "webkit"})
-def test_without_any_browser_it_says_how_to_get_one(
-    said: Said, monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path, kind: str
+def test_a_browser_that_does_not_start_says_how_to_get_one(
+    said: Said, monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setenv("PLAYWRIGHT_BROWSERS_PATH", str(tmp_path))
-    with contextlib.closing(Browser(kind)) as none:
-        said(told(visited(none, page(""))))
-
-
-def test_closing_leaves_no_thread_and_no_process(chromium: str) -> None:
-    one = Browser(executable=chromium)
-    visited(one, page(""))
-    pids, thread = one._pids, one._thread
-    one.close()
-    assert thread is not None
-    assert not thread.is_alive()
-    assert len(pids) == 2
-    assert not [pid for pid in pids if pathlib.Path(f"/proc/{pid}").exists()]
-    one.close()
+    found = {}
+    with contextlib.closing(Browser()) as none:
+        # Playwright itself is started once for all of them.
+        for name, (none.kind, none._wanted) in ABSENT.items():
+            found[name] = told(visited(none, page("")))
+    said(found)
 
 
 def test_what_playwright_turns_off_in_the_browser_stays_off(browser: Browser) -> None:
@@ -395,13 +354,20 @@ def test_what_playwright_turns_off_in_the_browser_stays_off(browser: Browser) ->
     assert theirs <= ours
 
 
-def test_a_browser_asks_nobody_anything_by_itself(
+def test_a_browser_asks_nobody_by_itself_and_leaves_no_thread_and_no_process(
     chromium: str, monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path
 ) -> None:
     log = tmp_path / "network.json"
     monkeypatch.setattr(program, "_QUIET", (*program._QUIET, f"--log-net-log={log}"))
-    with contextlib.closing(Browser(executable=chromium)) as one:
-        visited(one, page(""), lambda page: page.wait_for_timeout(4000)).brought()
+    one = Browser(executable=chromium)
+    visited(one, page(""), lambda page: page.wait_for_timeout(4000)).brought()
+    pids, thread = one._pids, one._thread
+    one.close()
+    assert thread is not None
+    assert not thread.is_alive()
+    assert len(pids) == 2
+    assert not [pid for pid in pids if pathlib.Path(f"/proc/{pid}").exists()]
+    one.close()
     asked = set(re.findall(r'"url":"(\w+://[^/"]+)', log.read_text(encoding="utf-8")))
     assert {PORTS.sub("PORT", one) for one in asked} <= {"http://127.0.0.1:PORT"}
 
@@ -456,10 +422,7 @@ def test_picture_and_trace_of_a_wrong_page_hold_nothing_private(browser: Browser
         assert SENTINEL.encode() not in content, name
         assert b"example.org" not in content, name
     assert SENTINEL not in repr(found) + str(found.facts())
-
-
-def test_a_picture_looks_the_same_whatever_was_private(browser: Browser) -> None:
-    assert kept(browser, SENTINEL).picture == kept(browser, "another-9Z8y7x").picture
+    assert found.picture == kept(browser, "another-9Z8y7x").picture, "whatever was private"
 
 
 def test_of_a_page_that_is_right_nothing_is_kept(browser: Browser) -> None:
