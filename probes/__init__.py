@@ -11,6 +11,7 @@ import importlib
 import importlib.metadata
 import importlib.util
 import logging
+import pkgutil
 import threading
 import types
 import typing
@@ -22,46 +23,6 @@ for _name in (
     *("boto3", "botocore"),
 ):
     logging.getLogger(_name).setLevel(logging.WARNING)
-
-__all__ = [
-    "alerting",
-    "audit",
-    "aws",
-    "axe",
-    "backup",
-    "browser",
-    "calendar",
-    "cloudwatch",
-    "contract",
-    "dns",
-    "documents",
-    "dumped",
-    "fhir",
-    "files",
-    "forge",
-    "git",
-    "grafana",
-    "http",
-    "keyboard",
-    "kubernetes",
-    "looks",
-    "mail",
-    "pagerduty",
-    "pod_logs",
-    "postgres",
-    "prometheus",
-    "redis",
-    "redis_keys",
-    "redis_rights",
-    "rows",
-    "schema",
-    "sessions",
-    "signatures",
-    "slack",
-    "statuspage",
-    "tls",
-    "zendesk",
-]
 
 _PARTS = {
     "alerting": "prometheus.alerting",
@@ -81,7 +42,8 @@ _PARTS = {
     "statuspage": "announced",
     "zendesk": "forge.trackers",
 }
-"""Questions that lie in the folder of their system."""
+"""Questions that lie in the folder of their system, or beside others."""
+PROBES: typing.Final = sorted({*(one.name for one in pkgutil.iter_modules(__path__)), *_PARTS})
 _IN_A_BROWSER = ("axe", "browser", "keyboard", "looks")
 """An extra brings their library."""
 
@@ -157,7 +119,7 @@ else:
 
     def __getattr__(name: str) -> types.ModuleType:
         """Load a probe at its first use (PEP 562); raises AttributeError, NotInstalledError."""
-        if name not in __all__:
+        if name not in PROBES:
             raise AttributeError(f"there is no probe “{name}”")
         # One at a time: their libraries share others, and where two threads import in a circle,
         # Python hands one of them a module that is only half there.

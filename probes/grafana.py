@@ -132,7 +132,9 @@ def _dashboard(body: object) -> Dashboard:
     model = api.mapping(api.mapping(body, "the answer").get("dashboard"), "dashboard")
     panels = tuple(_panels(model.get("panels", model.get("rows"))))
     return Dashboard(
-        panels=tuple(_title(panel) for panel in panels if _asks(panel)),
+        panels=tuple(
+            _title(one) for one in panels if one.get("targets") or one.get("libraryPanel")
+        ),
         queries=tuple(query for panel in panels for query in _queries(panel)),
         variables=dict(_variables(model.get("templating"))),
     )
@@ -143,10 +145,6 @@ def _panels(value: object) -> Iterator[Mapping[str, object]]:
         yield panel
         if isinstance(panel.get("panels"), list):
             yield from _panels(panel["panels"])
-
-
-def _asks(panel: Mapping[str, object]) -> bool:
-    return bool(panel.get("targets") or panel.get("libraryPanel"))
 
 
 def _title(panel: Mapping[str, object]) -> str:

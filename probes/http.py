@@ -356,7 +356,9 @@ def _attempt(call: _Call, deadline: Deadline, clock: PhaseClock) -> HttpAnswer:
             raise FoundError(FailureKind.OUR_FAULT, detail)
     transport: DeadlineTransport | None = None
     try:
-        transport = DeadlineTransport(_context(call.target), deadline, clock)
+        secure = call.target.base_url.startswith("https")
+        context = network.tls_context(call.target.ca_file) if secure else None
+        transport = DeadlineTransport(context, deadline, clock)
         return _exchange(call, transport, clock)
     except FoundError:
         raise
@@ -369,10 +371,6 @@ def _attempt(call: _Call, deadline: Deadline, clock: PhaseClock) -> HttpAnswer:
 
 def _plain(value: HeaderValue) -> str:
     return value.get_secret_value() if isinstance(value, SecretStr) else value
-
-
-def _context(target: HttpTarget) -> ssl.SSLContext | None:
-    return network.tls_context(target.ca_file) if target.base_url.startswith("https") else None
 
 
 def _exchange(call: _Call, transport: DeadlineTransport, clock: PhaseClock) -> HttpAnswer:

@@ -176,9 +176,7 @@ class Observation(Generic[T_co]):
                 for name, seconds in self.phases.items()
             },
             "facts": None if self.value is None else dict(self.value.facts()),
-            "failure": None
-            if failure is None
-            else {"kind": failure.kind.value, "detail": failure.detail, "phase": failure.phase},
+            "failure": None if failure is None else _json(dataclasses.asdict(failure)),
             "attempts": self.attempts,
         }
 

@@ -44,7 +44,7 @@ class _Reading:
 
     def lines(self, client: Any, start: dt.datetime) -> Iterator[str]:
         """Yield each line from a moment on, page by page; none is kept."""
-        asked = {"logGroupName": self.group.name, "startTime": _milliseconds(start)}
+        asked = {"logGroupName": self.group.name, "startTime": int(start.timestamp() * 1000)}
         if self.group.pattern:
             asked["filterPattern"] = self.group.pattern
         pages = client.get_paginator("filter_log_events").paginate(**asked)
@@ -60,7 +60,9 @@ class _Reading:
         at = _moment(event["timestamp"])
         self.newest = max(at, self.newest or at)
         pod, text = _unwrapped(event["message"])
-        self.sources.add(pod or _pod_of(event["logStreamName"]))
+        stream = event["logStreamName"]
+        named = _STREAM.search(stream)
+        self.sources.add(pod or (named[1] if named else stream))
         yield from (line for line in text.split("\n") if line.strip())
 
 
@@ -110,14 +112,5 @@ def _unwrapped(message: str) -> tuple[str | None, str]:
     return None, message
 
 
-def _pod_of(stream: str) -> str:
-    found = _STREAM.search(stream)
-    return found[1] if found else stream
-
-
 def _moment(milliseconds: int) -> dt.datetime:
     return dt.datetime.fromtimestamp(milliseconds / 1000, dt.UTC)
-
-
-def _milliseconds(moment: dt.datetime) -> int:
-    return int(moment.timestamp() * 1000)

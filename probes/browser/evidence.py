@@ -118,7 +118,8 @@ def _lines(content: bytes, private: Sequence[str]) -> Iterator[dict[str, Any]]:
         if line["type"] == "console":
             kept |= {"text": "(not kept)", "location": {"url": place(line["location"]["url"])}}
         if "error" in line:
-            kept["error"] = {"name": "Error", "message": _error(line["error"])}
+            late = _TIMEOUT.search(str(line["error"].get("message", "")))
+            kept["error"] = {"name": "Error", "message": late[0] if late else "failed"}
         yield kept
 
 
@@ -128,11 +129,6 @@ def _masked(value: object, private: Sequence[str]) -> object:
     for one in private:
         value = value.replace(one, _HIDDEN) if one else value
     return value
-
-
-def _error(error: Mapping[str, Any]) -> str:
-    found = _TIMEOUT.search(str(error.get("message", "")))
-    return found[0] if found else "failed"
 
 
 WATCH: Final = pathlib.Path(__file__).with_name("watch.js").read_text(encoding="utf-8")

@@ -232,12 +232,9 @@ class Pass:
         if event.phase.name in TESTING_PHASES and event.status is not Status.SKIP:
             self._phases.append(event.phase.name.value)
         # It would go on with the last two phases, with other values, until the budget is spent.
-        if event.phase.name is PhaseName.STATEFUL_TESTING and not self._out_of_time():
+        in_time = time.monotonic() - self._began < self._order["budget_seconds"]
+        if event.phase.name is PhaseName.STATEFUL_TESTING and in_time:
             self._ended = _ROUND
-
-    def _out_of_time(self) -> bool:
-        budget: float = self._order["budget_seconds"]
-        return time.monotonic() - self._began >= budget
 
     def _note_answers(self, phase: str, recorder: ScenarioRecorder) -> None:
         for case_id, met in recorder.interactions.items():

@@ -11,19 +11,19 @@ import collections
 import concurrent.futures
 import dataclasses
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final, TypeVar
 
 from probes.kubernetes import client as kubernetes_client
 from probes.kubernetes import models, reading
-from probes.kubernetes.client import KubernetesTarget, RefusedError, Session, failure_kind, path_of
+from probes.kubernetes.client import KubernetesTarget, RefusedError, Session, path_of
 from probes.kubernetes.objects import ClusterHealth, ConfigMap, LogLevels, Rights, Traffic, Workload
 from probes.kubernetes.placing import UnknownRuleError, placed
 from probes.kubernetes.reading import quotas
 from probes.log_lines import LogRules, error_level, level_of
 from probes.observation import Deadline, Failure, FailureKind, FoundError, Observation, V, observed
 
-__all__ = ["KubernetesTarget", "failure_kind"]
+__all__ = ["KubernetesTarget"]
 
 _SERVICE_OF_SLICE: Final = "kubernetes.io/service-name"
 _LOG_BYTES: Final = 4 * 1_048_576
@@ -163,7 +163,8 @@ def health(
 
 def _pods_of(opened: Session, app: App, pods: Iterable[models.Pod]) -> list[models.Pod]:
     """Return the app's own pods that hold room."""
-    labelled = [one for one in pods if _is_of(one, app.namespace, app.labels)]
+    beside = [one for one in pods if one.metadata.namespace == app.namespace]
+    labelled = [one for one in beside if app.labels.items() <= one.metadata.labels.items()]
     workload = _owned(opened, app.namespace, app.labels, labelled, "")
     own = {one.uid for one in workload.pods if one.workload}
     return [one for one in labelled if one.metadata.uid in own and reading.holds_room(one)]
@@ -201,7 +202,9 @@ def log_levels(
         names = [pod for pod, _ in pods]
         logs = dict(zip(names, at_once(read_log, pods), strict=True))
         read = {pod: log for pod, log in logs.items() if log is not None}
-        lines = [line for log in read.values() for line in _lines(log)]
+        # Whatever their encoding: the words and levels of errors are ASCII in all.
+        texts = (log.decode("utf-8", "replace") for log in read.values())
+        lines = [line for text in texts for line in text.splitlines() if line]
         levels = collections.Counter(filter(None, (error_level(line, rules) for line in lines)))
         told = [level_of(line, rules) is not None for line in lines if line.startswith("{")]
         return LogLevels(
@@ -216,11 +219,6 @@ def log_levels(
         )
 
     return observe(target, f"logs of {len(pods)} containers of {namespace}", deadline, ask)
-
-
-def _lines(log: bytes) -> Iterator[str]:
-    """Yield a log's lines, whatever its encoding; the words and levels of errors are ASCII in all."""
-    return filter(None, log.decode("utf-8", "replace").splitlines())
 
 
 def excess_rights(
@@ -290,11 +288,6 @@ def _is_ready(opened: Session) -> bool:
     return True
 
 
-def _is_of(model: models.Pod, namespace: str, labels: Mapping[str, str]) -> bool:
-    own = model.metadata
-    return own.namespace == namespace and labels.items() <= own.labels.items()
-
-
 def _log(opened: Session, namespace: str, pod: str, container: str, tail: int) -> bytes | None:
     """Return a log's last lines; None where the container never started, or is gone."""
     path = path_of("v1", namespace, "pods", pod, "log")
@@ -315,9 +308,10 @@ def observe(
     target: KubernetesTarget, what: str, deadline: Deadline, ask: Callable[[Session], V]
 ) -> Observation[V]:
     def explain(exc: Exception) -> Failure | None:
+        # Sending is the HTTP probe's; what pydantic refuses (a ValueError too) is not what the API promises.
         detail = f"{target.server} answers something that is not an answer of this API."
-        kind = failure_kind(exc)
-        return Failure(kind, detail) if kind else None
+        wrong = isinstance(exc, ValueError)
+        return Failure(FailureKind.UNUSABLE_ANSWER, detail) if wrong else None
 
     asked = f"{target.server} {what}"
     found = observed("kubernetes", asked, lambda _: ask(Session(target, deadline)), explain)

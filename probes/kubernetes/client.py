@@ -157,15 +157,6 @@ def asked(method: str, url: str) -> str:
     return f"{verb} {resource}{where}"
 
 
-def failure_kind(exc: BaseException) -> FailureKind | None:
-    """Return what an exception means that is raised while an answer is read; None: a fault of ours.
-
-    Sending is the HTTP probe's, with its own mapping. What pydantic refuses (a ValueError too) is not what
-    the API promises.
-    """
-    return FailureKind.UNUSABLE_ANSWER if isinstance(exc, ValueError) else None
-
-
 class Version(Model):
     """What /version says."""
 

@@ -209,7 +209,7 @@ class Configuration(Shown):
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Alerts:
-    """Alerts of one name that fire now."""
+    """Alerts with some labels that fire now."""
 
     heard: tuple[Mapping[str, str], ...]
     """Labels of each that somebody may hear."""
@@ -229,15 +229,10 @@ def configuration(target: HttpTarget, *, deadline: Deadline) -> Observation[Conf
     return api.read(target, path, _configuration, probe="alertmanager", deadline=deadline)
 
 
-def alerts(target: HttpTarget, name: str, *, deadline: Deadline) -> Observation[Alerts]:
-    """Count the firing alerts of one name: those that are heard, and those that are kept quiet."""
-    return labelled(target, {"alertname": name}, deadline=deadline)
-
-
-def labelled(
+def alerts(
     target: HttpTarget, labels: Mapping[str, str], *, deadline: Deadline
 ) -> Observation[Alerts]:
-    """Count the firing alerts that have all of some labels, as `alerts`."""
+    """Count the firing alerts with all of some labels: those heard, and those that are kept quiet."""
     matchers = [("filter", f"{name}={json.dumps(value)}") for name, value in labels.items()]
     path = f"/api/v2/alerts?{urlencode([('active', 'true'), *matchers])}"
     return api.read(target, path, _alerts, probe="alertmanager", deadline=deadline)

@@ -192,6 +192,7 @@ def ping(target: RedisTarget, *, deadline: Deadline) -> Observation[RedisFacts]:
             for section in ("server", "memory", "replication", "persistence", "keyspace")
         )
         policy = _text(memory, "maxmemory_policy")
+        databases = [one for one in keyspace.values() if isinstance(one, dict)]
         return RedisFacts(
             version=_text(server, "redis_version"),
             role=_role(role),
@@ -202,7 +203,7 @@ def ping(target: RedisTarget, *, deadline: Deadline) -> Observation[RedisFacts]:
             ping_seconds=ping_seconds,
             policy=policy,
             evicts=policy.startswith("allkeys")
-            or (policy != "noeviction" and any(map(_expires, keyspace.values()))),
+            or (policy != "noeviction" and any(one.get("expires") for one in databases)),
             append_failed=persistence.get("aof_last_write_status", "ok") != "ok"
             and _number(persistence, "aof_enabled") != 0,
             save_failed=persistence.get("rdb_last_bgsave_status", "ok") != "ok",
@@ -301,10 +302,6 @@ def _number(fields: Mapping[str, object], name: str) -> int:
     if not text.isdigit():
         raise unusable(f"INFO reports no number for {name}.")
     return int(text)
-
-
-def _expires(database: object) -> bool:
-    return isinstance(database, dict) and bool(database.get("expires"))
 
 
 def _role(answer: Any) -> str:

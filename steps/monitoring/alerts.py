@@ -190,9 +190,8 @@ def _of_release(
 
 
 def _watchdog(asked: Asked, name: str) -> _Look:
-    alerts = probes.alerting.alerts(
-        watchers.alertmanager(asked.platform), name, deadline=asked.platform.call_deadline()
-    )
+    server, deadline = watchers.alertmanager(asked.platform), asked.platform.call_deadline()
+    alerts = probes.alerting.alerts(server, {"alertname": name}, deadline=deadline)
     if alerts.value is None:
         return _Look(alerts, (_instrument("Alertmanager", alerts),))
     regions, heard = asked.platform.environment.settings.regions, alerts.value.heard

@@ -124,7 +124,7 @@ def _breach(platform: Platform, section: Security, watchdog: str) -> rules.Found
     """Ask for each of the alerts, and for the one that always fires: without it silence says nothing."""
 
     def firing(labels: dict[str, str]) -> probes.alerting.Alerts | Failure:
-        found = probes.alerting.labelled(
+        found = probes.alerting.alerts(
             watchers.alertmanager(platform), labels, deadline=platform.call_deadline()
         )
         return failure_of(found) if found.value is None else found.value

@@ -117,7 +117,7 @@ def serve() -> None:
     import conftest  # noqa: PLC0415 - only in the process that forks
     import probes  # noqa: PLC0415 - only in the process that forks
 
-    for name in probes.__all__:
+    for name in probes.PROBES:
         getattr(probes, name)
     plugins = [name for name in child.PLUGINS if not name.startswith("no:")]
     for name in (*plugins, *conftest.pytest_plugins, *map(main.module_of, main.COMMANDS)):

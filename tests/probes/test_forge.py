@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import pathlib
 import re
-from collections.abc import Iterator, Mapping
+import socket
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager
 from email.message import Message
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -18,7 +20,7 @@ from probes.forge import PAGE, End, Pipeline, Request, Rights, Verified
 from probes.forge.repositories import GitHub, GitLab
 from probes.forge.trackers import Jira
 from probes.observation import Deadline, FailureKind
-from tests.probes.servers import brought, failed
+from tests.probes.servers import Behaviour, answer, brought, failed, serving
 from tests.steps.json_server import json_server
 from tests.tables import cases
 
@@ -49,6 +51,10 @@ def answer_of(kind: str, known: Mapping[str, str], path: str, base: str) -> tupl
         if re.fullmatch(re.escape(base) + pattern, urlsplit(path).path):
             return 200, EXAMPLES[kind][name]
     return 404, {"message": "Not Found"}
+
+
+def by_path(answers: Callable[[str], tuple[int, object]]) -> AbstractContextManager[str]:
+    return json_server(lambda _, path, __, ___: answers(path))
 
 
 @pytest.fixture(scope="module")
@@ -90,7 +96,7 @@ def test_githubs_own_issue_is_a_pull_request_and_no_bug(github: GitHub) -> None:
 def test_a_status_is_one_try_from_pending_to_its_end() -> None:
     states = ["success", "pending", "failure", "pending"]
 
-    def answers(_: str, path: str, __: Message, ___: bytes) -> tuple[int, object]:
+    def answers(path: str) -> tuple[int, object]:
         if path.partition("?")[0].endswith("/statuses"):
             listed = [
                 {"id": len(states) - number, "context": "ci", "state": state}
@@ -99,7 +105,7 @@ def test_a_status_is_one_try_from_pending_to_its_end() -> None:
             return 200, listed
         return 200, {"total_count": 0, "workflow_runs": [], "check_runs": []}
 
-    with json_server(answers) as url:
+    with by_path(answers) as url:
         forge = GitHub.of(url, "a/b", None, None)
         (status,) = brought(forge.pipelines(COMMIT, deadline=soon())).each
     assert status == Pipeline("ci", "status", End.SUCCESS, "success", tries=2)
@@ -115,29 +121,26 @@ def test_a_status_is_one_try_from_pending_to_its_end() -> None:
     },
 )
 def test_what_is_no_answer_about_the_commit_is_none(body: Any, kind: FailureKind) -> None:
-    def answers(_: str, path: str, __: Message, ___: bytes) -> tuple[int, object]:
+    def answers(path: str) -> tuple[int, object]:
         runs = {"total_count": 0, "workflow_runs": []}
         return 200, body if "check-runs" in path else runs if "actions" in path else []
 
-    with json_server(answers) as url:
+    with by_path(answers) as url:
         failed(GitHub.of(url, "a/b", None, None).pipelines(COMMIT, deadline=soon()), kind)
 
 
-class Linked(BaseHTTPRequestHandler):
-    """Gives pages without end, the next one wherever a test says."""
+def linked(elsewhere: str) -> Behaviour:
+    """Give pages without end, the next one at this address or at our own."""
 
-    elsewhere = ""
+    def behave(connection: socket.socket, over: threading.Event) -> None:
+        asked = connection.recv(65536, socket.MSG_PEEK).decode()
+        page = re.search(r"[?&]page=(\d+)", asked)
+        host = re.search(r"(?i)^host: (.+)\r$", asked, re.MULTILINE)
+        base, number = elsewhere or f"http://{host and host[1]}", int(page[1]) if page else 1
+        following = f'<{base}/repos/a/b/pulls?page={number + 1}>; rel="next"'
+        answer(b"[]", headers={"Link": following})(connection, over)
 
-    def do_GET(self) -> None:
-        page = int(parse_qs(urlsplit(self.path).query).get("page", ["1"])[0])
-        base = self.elsewhere or f"http://{self.headers['Host']}"
-        self.send_response(200)
-        self.send_header("Link", f'<{base}/repos/a/b/pulls?page={page + 1}>; rel="next"')
-        self.end_headers()
-        self.wfile.write(b"[]")
-
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - its signature
-        """Say nothing."""
+    return behave
 
 
 @cases(
@@ -148,28 +151,21 @@ class Linked(BaseHTTPRequestHandler):
     },
 )
 def test_a_token_goes_nowhere_else_and_pages_have_an_end(elsewhere: str, words: str) -> None:
-    handler = type("Handler", (Linked,), {"elsewhere": elsewhere})
-    import threading  # noqa: PLC0415 - for this test alone
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-        thread.start()
-        forge = GitHub.of(f"http://127.0.0.1:{server.server_port}", "a/b", None, None)
+    with serving(linked(elsewhere)) as server:
+        forge = GitHub.of(server.url, "a/b", None, None)
         observed = forge.requests("main", "v1", deadline=soon())
-        server.shutdown()
-        thread.join(5)
     assert words in failed(observed, FailureKind.UNUSABLE_ANSWER).detail
 
 
 def test_a_full_page_is_not_the_last_one_where_nobody_says_which_is_next() -> None:
     """What stands between gate and forge may leave the header out."""
 
-    def answers(_: str, path: str, __: Message, ___: bytes) -> tuple[int, object]:
+    def answers(path: str) -> tuple[int, object]:
         page = int(parse_qs(urlsplit(path).query).get("page", ["1"])[0])
         waiting = [{"number": number} for number in range(PAGE + 1)]
         return 200, [] if "milestones" in path else waiting[(page - 1) * PAGE : page * PAGE]
 
-    with json_server(answers) as url:
+    with by_path(answers) as url:
         found = brought(GitHub.of(url, "a/b", None, None).requests("main", "v1", deadline=soon()))
     assert len(found.into_branch) == PAGE + 1
 
@@ -184,12 +180,12 @@ OF_GITLAB = EXAMPLES["gitlab"]["pipelines"][0]["sha"]
 
 
 def test_gitlabs_own_examples_are_read() -> None:
-    def answers(_: str, path: str, __: Message, ___: bytes) -> tuple[int, object]:
+    def answers(path: str) -> tuple[int, object]:
         if "source=parent_pipeline" in path or ("milestones" in path and "title=10.0" not in path):
             return 200, []
         return answer_of("gitlab", GITLAB, path, "/projects/a%2Fb")
 
-    with json_server(answers) as url:
+    with by_path(answers) as url:
         forge = GitLab.of(url, "a/b", None, None)
         assert brought(forge.pipelines(OF_GITLAB, deadline=soon())).each == (
             Pipeline("Build pipeline", "pipeline", End.UNFINISHED, "pending"),
@@ -208,12 +204,12 @@ def test_a_job_that_may_fail_is_not_green_and_one_that_was_retried_tells() -> No
         {"id": 1, "name": "unit", "status": "failed", "ref": "main"},
     ]
 
-    def answers(_: str, path: str, __: Message, ___: bytes) -> tuple[int, object]:
+    def answers(path: str) -> tuple[int, object]:
         return 200, jobs if "/jobs" in path else [] if "parent" in path else EXAMPLES["gitlab"][
             "pipelines"
         ]
 
-    with json_server(answers) as url:
+    with by_path(answers) as url:
         found = brought(GitLab.of(url, "a/b", None, None).pipelines(OF_GITLAB, deadline=soon()))
     unit, lint = found.each[1:]
     assert (unit.end, unit.tries) == (End.SUCCESS, 2)
@@ -221,9 +217,9 @@ def test_a_job_that_may_fail_is_not_green_and_one_that_was_retried_tells() -> No
 
 
 def test_a_page_of_jiras_that_is_neither_last_nor_followed_is_not_the_end() -> None:
-    def answers(_: str, path: str, __: Message, ___: bytes) -> tuple[int, object]:
+    def answers(path: str) -> tuple[int, object]:
         return 200, {"issues": []} if "search" in path else {"key": "UH"}
 
-    with json_server(answers) as url:
+    with by_path(answers) as url:
         tracker = Jira.of(url, "UH", "gate@clinic.example", SecretStr("sentinel-token"), None)
         failed(tracker.bugs(("priority = High",), deadline=soon()), FailureKind.UNUSABLE_ANSWER)
