@@ -26,11 +26,11 @@ for _name in (
 
 _PARTS = {
     "alerting": "prometheus.alerting",
-    "axe": "browser.axe",
+    "axe": "browser.accessibility",
     "backup": "postgres.backup",
     "cloudwatch": "aws.logs",
     "dumped": "postgres.dumped",
-    "keyboard": "browser.keyboard",
+    "keyboard": "browser.accessibility",
     "looks": "browser.looks",
     "pod_logs": "kubernetes.logs",
     "redis_keys": "redis.keys",
@@ -108,7 +108,9 @@ if typing.TYPE_CHECKING:
         tls,
     )
     from probes.aws import logs as cloudwatch
-    from probes.browser import axe, keyboard, looks
+    from probes.browser import accessibility as axe
+    from probes.browser import accessibility as keyboard
+    from probes.browser import looks
     from probes.forge import trackers as zendesk
     from probes.kubernetes import logs as pod_logs
     from probes.postgres import backup, dumped, rows, schema, sessions

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, ClassVar
 from probes.observation import EVERYTHING, Shown
 
 if TYPE_CHECKING:
-    from probes.browser.axe import Scan
-    from probes.browser.keyboard import Round
+    from probes.browser.accessibility import Round, Scan
     from probes.browser.looks import Motion, Reflow, Vitals
 
 

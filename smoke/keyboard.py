@@ -10,7 +10,7 @@ from smoke.examined import Typed
 if TYPE_CHECKING:
     from playwright.sync_api import Locator
 
-    from probes.browser.keyboard import Round
+    from probes.browser.accessibility import Round
     from smoke.journey import Patient
     from smoke.pages import Pages
 

@@ -13,8 +13,7 @@ from smoke.examined import Examined, Seen, Typed
 from steps.kit.expect import expect, measured, unable
 
 if TYPE_CHECKING:
-    from probes.browser.axe import Found
-    from probes.browser.keyboard import Round, Stop
+    from probes.browser.accessibility import Found, Round, Stop
     from probes.browser.looks import Move, Reflow
 
 _MOST_NAMED = 4

@@ -6,8 +6,7 @@ import datetime as dt
 from collections.abc import Mapping
 from typing import Any
 
-from probes.browser.axe import Found, Scan
-from probes.browser.keyboard import Round, Stop
+from probes.browser.accessibility import Found, Round, Scan, Stop
 from probes.browser.looks import Motion, Move, Reflow, Vitals
 from settings.browser import AcceptedRule, VitalsPolicy
 from smoke.examined import Examined, Seen, Typed
