@@ -236,17 +236,29 @@ def _judge(here: Store, wanted: Wanted) -> Judge:
             given, exceptions = scan.exceptions, tuple[Any, ...]()
             if given and here.matching(given):
                 exceptions = (*here.believed(scan, given, "exceptions", None).values(),)
-            return lambda found, images: rules.scan(scan, found, exceptions, images)
-        case InventoryWanted() as inventory:
-            return lambda found, _: rules.inventory(inventory, found)
+            return _each(
+                scan, lambda of, one, images: rules.scan(of, scan, one, exceptions, images)
+            )
+        case InventoryWanted() as bill:
+            return _each(bill, lambda of, one, _: rules.inventory(of, bill, one))
         case LoadWanted() as load:
-            return lambda found, _: rules.load(load, found, release)
+            return _each(load, lambda of, one, _: rules.load(of, load, one, release))
         case SuiteWanted() as suite:
-            return lambda found, _: rules.suite(suite, found, release)
+            return _each(suite, lambda of, one, _: rules.suite(of, suite, one, release))
         case RunWanted() as run:
             followed = here.believed(run, run.after, "verdict", None) if run.after else {}
             after = next(iter(followed.values()), None)
             return lambda found, _: _run(here, run, found, after)
+
+
+def _each(
+    wanted: Wanted, judge: Callable[[str, Any, tuple[str, ...]], Iterable[Judgement]]
+) -> Judge:
+    def judged(found: Mapping[str, Any], images: tuple[str, ...]) -> Iterator[Judgement]:
+        for file, one in found.items():
+            yield from judge(f"{wanted.title}, {file}", one, images)
+
+    return judged
 
 
 def _run(here: Store, run: RunWanted, found: Mapping[str, Any], after: Any) -> Iterator[Judgement]:

@@ -37,6 +37,7 @@ _SEVERITIES = ("none", "low", "medium", "high", "critical")
 _MOST_NAMED = 5
 _P95_BUDGET = 0.05
 _WINDOWS = ("15m", "1h", "24h")
+_BAD = {Decision.NO_GO, Decision.STOP, Decision.ROLLBACK}
 
 
 def shown(name: str) -> str:
@@ -61,16 +62,11 @@ def of_commit(subject: str, commit: str, told: Sequence[str]) -> Judgement:
     others = [one for one in told if len(one) < 7 or not commit.startswith(one.lower())]  # noqa: PLR2004 - as git abbreviates
     sentence = f"{subject} is of the release's commit {commit[:12]}"
     if others:
-        sentence = (
-            f"{subject} is of {_commit(others[0])}, not of commit {commit[:12]}, which is released"
-        )
+        is_one = re.fullmatch(r"[0-9a-f]{7,64}", others[0])
+        other = f"commit {others[0][:12]}" if is_one else "what is not a commit"
+        sentence = f"{subject} is of {other}, not of commit {commit[:12]}, which is released"
     clears = f"{subject} of commit {commit[:12]}"
     return expect(not others or None, f"{subject} commit", sentence, clears, rule="commit")
-
-
-def _commit(told: str) -> str:
-    is_one = re.fullmatch(r"[0-9a-f]{7,64}", told)
-    return f"commit {told[:12]}" if is_one else "what is not a commit"
 
 
 def of_image(subject: str, image: str, told: Sequence[str]) -> Judgement:
@@ -111,9 +107,8 @@ def tests(
             yield _undecided(f"{subject}, {file}", sentence, "tests that run", "tests")
     yield from _enough(wanted, list(reports.values()))
     if before is None:
-        remark = (
-            f"{subject}: nobody kept the evidence of the release before, so suites are not compared"
-        )
+        why = "nobody kept the evidence of the release before, so suites are not compared"
+        remark = f"{subject}: {why}"
         yield expect(True, subject, remark, data={"remark": remark})
     else:
         yield from _as_before(wanted, list(reports.values()), before)
@@ -166,30 +161,29 @@ def _as_before(
 
 
 def scan(
+    subject: str,
     wanted: ScanWanted,
-    scans: Mapping[str, Scan],
+    one: Scan,
     exceptions: Sequence[Exceptions],
     digests: tuple[str, ...],
 ) -> Iterator[Judgement]:
     """Judge a scan: whatever is as grave as the policy forbids is bad, and what nobody rated is open."""
-    for file, one in scans.items():
-        subject = f"{wanted.title}, {file}"
-        # What a scanner of packages left out by a rule of its own counts: only VEX leaves out.
-        by_rule = one.left_out if wanted.format == "sarif" else ()
-        counted = one.found if by_rule else (*one.found, *one.left_out)
-        why = {each: _excused(each, exceptions, digests) for each in counted}
-        excused = [each for each in counted if why[each]]
-        left = [each for each in counted if not why[each]]
-        left_out = len(by_rule) + len(excused)
-        if wanted.forbidden is None:
-            yield expect(True, subject, f"{subject}: scanned, {_counts(left, left_out)}")
-        else:
-            yield from _gravity(subject, wanted.forbidden, left, left_out)
-        reasons = sorted({why[each] for each in excused})
-        if excused:
-            named = f"{_names(excused)} by VEX ({', '.join(map(shown, reasons[:_MOST_NAMED]))})"
-            remark = f"{subject}: left out as not affected: {named}"
-            yield expect(True, subject, remark, data={"remark": remark})
+    # What a scanner of packages left out by a rule of its own counts: only VEX leaves out.
+    by_rule = one.left_out if wanted.format == "sarif" else ()
+    counted = one.found if by_rule else (*one.found, *one.left_out)
+    why = {each: _excused(each, exceptions, digests) for each in counted}
+    excused = [each for each in counted if why[each]]
+    left = [each for each in counted if not why[each]]
+    left_out = len(by_rule) + len(excused)
+    if wanted.forbidden is None:
+        yield expect(True, subject, f"{subject}: scanned, {_counts(left, left_out)}")
+    else:
+        yield from _gravity(subject, wanted.forbidden, left, left_out)
+    reasons = sorted({why[each] for each in excused})
+    if excused:
+        named = f"{_names(excused)} by VEX ({', '.join(map(shown, reasons[:_MOST_NAMED]))})"
+        remark = f"{subject}: left out as not affected: {named}"
+        yield expect(True, subject, remark, data={"remark": remark})
 
 
 def _excused(found: Weakness, exceptions: Sequence[Exceptions], digests: tuple[str, ...]) -> str:
@@ -220,76 +214,66 @@ def _gravity(
 
 def _counts(left: Iterable[Weakness], left_out: int) -> str:
     by_word = collections.Counter(one.severity for one in left)
-    words = [
-        f"{by_word[word]:,} {word}" for word in (*_SEVERITIES[::-1], "unknown") if by_word[word]
-    ]
-    more = [f"{left_out:,} left out"] if left_out else []
-    return ", ".join([*words, *more]) or "no finding"
+    order = (*_SEVERITIES[::-1], "unknown")
+    words = [f"{by_word[word]:,} {word}" for word in order if by_word[word]]
+    return ", ".join(words + [f"{left_out:,} left out"] * bool(left_out)) or "no finding"
 
 
 def _names(found: Sequence[Weakness]) -> str:
-    names = [
-        f"{shown(one.ids[0])} in {shown(one.package)}" if one.package else shown(one.ids[0])
-        for one in found
-    ]
-    names = list(dict.fromkeys(names))
+    parts = ([one.ids[0], one.package] if one.package else [one.ids[0]] for one in found)
+    names = list(dict.fromkeys(" in ".join(map(shown, one)) for one in parts))
     more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
     return ", ".join(names[:_MOST_NAMED]) + more
 
 
-def inventory(wanted: InventoryWanted, found: Mapping[str, Inventory]) -> Iterator[Judgement]:
+def inventory(subject: str, wanted: InventoryWanted, one: Inventory) -> Iterator[Judgement]:
     """Judge a bill of materials: it lists something."""
-    for file, one in found.items():
-        subject = f"{wanted.title}, {file}"
-        enough = one.packages >= wanted.at_least
-        sentence = f"{subject} lists {one.packages:,} packages"
-        sentence += "" if enough else f", wanted at least {wanted.at_least:,}"
-        figures = measured("packages", one.packages, wanted.at_least)
-        yield expect(enough or None, subject, sentence, "a bill of all packages", **figures)
+    enough = one.packages >= wanted.at_least
+    sentence = f"{subject} lists {one.packages:,} packages"
+    sentence += "" if enough else f", wanted at least {wanted.at_least:,}"
+    figures = measured("packages", one.packages, wanted.at_least)
+    yield expect(enough or None, subject, sentence, "a bill of all packages", **figures)
 
 
-def suite(wanted: SuiteWanted, found: Mapping[str, Evidence], release: str) -> Iterator[Judgement]:
+def suite(subject: str, wanted: SuiteWanted, one: Evidence, release: str) -> Iterator[Judgement]:
     """Judge evidence of a gate's own tests: of the release, passed, in each browser."""
-    for file, one in found.items():
-        subject, clears = f"{wanted.title}, {file}", f"{wanted.title} of {release} that passed"
-        ran = one.counts.get("passed", 0)
-        right = (one.kind, f"v{one.release.removeprefix('v')}") == (wanted.kind, release)
-        if not right:
-            sentence = f"{subject} is not {wanted.kind} of {release}"
-            yield _undecided(subject, sentence, clears, "evidence")
-            continue
-        others = one.counts.get("failed", 0) + one.counts.get("undecided", 0)
-        good = {"passed": (ran > 0 and not others) or None, "failed": False}.get(one.result)
-        sentence = f"{subject}: {one.result}, {ran:,} of {one.counts.get('tests', 0):,} passed"
-        if one.result == "failed":
-            sentence += f", {len(one.findings):,} findings"
-        yield expect(good, subject, sentence, clears, **measured("tests", ran, 1))
-        missing = [engine for engine in wanted.engines if engine not in one.tools]
-        if missing:
-            sentence = f"{subject}: nothing was tested in {', '.join(missing)}"
-            yield _undecided(subject, sentence, f"tests in {', '.join(missing)}", "browsers")
+    ran, clears = one.counts.get("passed", 0), f"{wanted.title} of {release} that passed"
+    right = (one.kind, f"v{one.release.removeprefix('v')}") == (wanted.kind, release)
+    if not right:
+        sentence = f"{subject} is not {wanted.kind} of {release}"
+        yield _undecided(subject, sentence, clears, "evidence")
+        return
+    others = one.counts.get("failed", 0) + one.counts.get("undecided", 0)
+    good = {"passed": (ran > 0 and not others) or None, "failed": False}.get(one.result)
+    sentence = f"{subject}: {one.result}, {ran:,} of {one.counts.get('tests', 0):,} passed"
+    if one.result == "failed":
+        sentence += f", {len(one.findings):,} findings"
+    yield expect(good, subject, sentence, clears, **measured("tests", ran, 1))
+    missing = [engine for engine in wanted.engines if engine not in one.tools]
+    if missing:
+        sentence = f"{subject}: nothing was tested in {', '.join(missing)}"
+        yield _undecided(subject, sentence, f"tests in {', '.join(missing)}", "browsers")
 
 
 def load(
-    wanted: LoadWanted, found: Mapping[str, Mapping[str, Any]], release: str
+    subject: str, wanted: LoadWanted, record: Mapping[str, Any], release: str
 ) -> Iterator[Judgement]:
     """Judge a load run: PASS, of the release and environment, at the rate and time that are wanted."""
-    for file, record in found.items():
-        subject, plan = f"{wanted.title}, {file}", record["plan"]
-        where = (plan.get("release"), plan.get("environment"))
-        if where != (release, wanted.environment):
-            sentence = f"{subject} is not of {release} on {wanted.environment}"
-            clears = f"a load run of {release} on {wanted.environment}"
-            yield _undecided(subject, sentence, clears, "load run")
-            continue
-        result = record["result"]
-        good = {"PASS": True, "FAIL": False}.get(result)
-        sentence = f"{subject}: the run {_RESULTS.get(result, 'has no result')}"
-        yield expect(good, subject, sentence, "a load run that passes", rule="load run")
-        if wanted.requests_per_second is not None:
-            yield _rate(subject, wanted.requests_per_second, plan)
-        if wanted.p95 is not None:
-            yield _p95(subject, wanted.p95, record)
+    plan = record["plan"]
+    where = (plan.get("release"), plan.get("environment"))
+    if where != (release, wanted.environment):
+        sentence = f"{subject} is not of {release} on {wanted.environment}"
+        clears = f"a load run of {release} on {wanted.environment}"
+        yield _undecided(subject, sentence, clears, "load run")
+        return
+    result = record["result"]
+    good = {"PASS": True, "FAIL": False}.get(result)
+    sentence = f"{subject}: the run {_RESULTS.get(result, 'has no result')}"
+    yield expect(good, subject, sentence, "a load run that passes", rule="load run")
+    if wanted.requests_per_second is not None:
+        yield _rate(subject, wanted.requests_per_second, plan)
+    if wanted.p95 is not None:
+        yield _p95(subject, wanted.p95, record)
 
 
 _RESULTS = {
@@ -364,7 +348,12 @@ def run(
             continue
         yield _decided(subject, verdict)
         yield _asked_all(subject, wanted, verdict, due)
-        yield from _left_out(subject, verdict, due)
+        # What did not apply where the run was asked, and does here.
+        there = {one.id for one in verdict.checks if one.not_applicable is not None}
+        left_out = [row.id for row in due if row.id in there]
+        if left_out:
+            remark = f"{subject} says nothing of {', '.join(left_out)}: they do not apply there"
+            yield expect(True, subject, remark, data={"remark": remark})
         if wanted.after is not None:
             yield _followed(subject, wanted.after, verdict, after)
 
@@ -395,11 +384,7 @@ def _asks(wanted: RunWanted, verdict: Verdict) -> bool:
 
 
 def _decided(subject: str, verdict: Verdict) -> Judgement:
-    bad = verdict.complete and verdict.decision in {
-        Decision.NO_GO,
-        Decision.STOP,
-        Decision.ROLLBACK,
-    }
+    bad = verdict.complete and verdict.decision in _BAD
     said = verdict.decision.value if verdict.decision else "nothing"
     sentence = f"{subject} said {said}" + ("" if verdict.complete else f", and is {verdict.state}")
     good = True if verdict.is_go else False if bad else None
@@ -409,32 +394,23 @@ def _decided(subject: str, verdict: Verdict) -> Judgement:
 
 def _asked_all(subject: str, wanted: RunWanted, verdict: Verdict, due: Sequence[Row]) -> Judgement:
     """Judge that no check is lacking; of the smoke checks, that none was left out."""
-    known = {one.id: one for one in verdict.checks}
+    known = {one.id for one in verdict.checks}
     lacking = [row.id for row in due if row.id not in known]
     if wanted.smoke:
-        lacking += [row.id for row in due if row.smoke and not _passed(known.get(row.id))]
+        passed = {
+            one.id
+            for one in verdict.checks
+            if all(region.outcome is Outcome.PASS for region in one.regions.values())
+        }
+        lacking += [row.id for row in due if row.smoke and row.id not in passed]
     lacking = list(dict.fromkeys(lacking))
     what = "smoke check" if wanted.smoke else "check"
     sentence = f"{subject} asked every {what} that is due"
     if lacking:
-        sentence = (
-            f"{subject} lacks {len(lacking)} that are due: {', '.join(lacking[:_MOST_NAMED])}"
-        )
+        named = ", ".join(lacking[:_MOST_NAMED])
+        sentence = f"{subject} lacks {len(lacking)} that are due: {named}"
     figures = measured("checks", len(lacking), 0)
     return expect(not lacking or None, subject, sentence, "a run of this catalogue", **figures)
-
-
-def _left_out(subject: str, verdict: Verdict, due: Sequence[Row]) -> Iterator[Judgement]:
-    """Say what did not apply where the run was asked, and does here."""
-    there = {one.id for one in verdict.checks if one.not_applicable is not None}
-    left_out = [row.id for row in due if row.id in there]
-    if left_out:
-        remark = f"{subject} says nothing of {', '.join(left_out)}: they do not apply there"
-        yield expect(True, subject, remark, data={"remark": remark})
-
-
-def _passed(check: Any) -> bool:
-    return check is not None and all(one.outcome is Outcome.PASS for one in check.regions.values())
 
 
 def _followed(subject: str, name: str, verdict: Verdict, after: Verdict | None) -> Judgement:
