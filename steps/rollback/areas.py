@@ -39,19 +39,17 @@ def flags(reading: Reading) -> None:
     keys = flags_reading.keys_of(section, flags_reading.flags_of(section))
     other = [key for key in keys if held.get(key) != before.get(key)]
     reading.part("flags", bool(other), ", ".join(other))
-    lost = [key for key in other if key not in before or _hidden(str(before[key]))]
+    shown = {key: str(was) for key, was in before.items()}
+    # A value that evidence may not show is told by its length alone.
+    hidden = {key for key, was in shown.items() if was.startswith("<") and was != _NOTHING}
+    lost = [key for key in other if key not in shown or key in hidden]
     why = f"the baseline does not hold what {', '.join(lost)} was" if lost else ""
     reading.fact("flags before", not lost, why)
     for key in (one for one in other if one not in lost):
-        was, now = str(before[key]), str(held[key])
-        words = ("DEL", key) if was == _NOTHING else ("SET", key, was)
+        words = ("DEL", key) if shown[key] == _NOTHING else ("SET", key, shown[key])
         server = need(platform.environment.settings.redis, "redis").cli
-        named = {"redis": server, "order": shlex.join(words), "key": key, "now": now}
+        named = {"redis": server, "order": shlex.join(words), "key": key, "now": str(held[key])}
         reading.put("flag", named)
-
-
-def _hidden(shown: str) -> bool:
-    return shown.startswith("<") and shown != _NOTHING
 
 
 def code(clusters: Clusters, reading: Reading) -> None:

@@ -65,10 +65,9 @@ def _tried(reading: Reading, why: str) -> tuple[bool | None, str]:
     if found.evidence is None or not found.believable:
         bad = next(one for one in found.judgements if one.outcome is not Outcome.PASS)
         return None, f"{why}; {bad.sentence}"
-    passed = found.evidence.result == "passed"
-    return (True if passed else None if found.evidence.result == "undecided" else False), (
-        f"{why}; evidence {TRIED} says that the version before {found.evidence.result} on it"
-    )
+    result = found.evidence.result
+    said = f"{why}; evidence {TRIED} says that the version before {result} on it"
+    return None if result == "undecided" else result == "passed", said
 
 
 def backup(policy: RollbackPolicy, reading: Reading) -> None:

@@ -57,9 +57,9 @@ def look_for_it(asked: Asked) -> Baseline | None:
 def one_fits(run: Run, asked: Asked, baseline: Baseline | None) -> None:
     if baseline is None:
         raise Unread("the baseline")
-    policy, planned = policy_of(asked.platform), asked.platform.policy.deployment
+    policy = policy_of(asked.platform)
     facts = _gathered(run.shared(Clusters.of), asked, baseline, policy)
-    choice = choose(facts, policy, planned)
+    choice = choose(facts, policy, asked.platform.policy.deployment)
     asked.judge(
         partly(choice, asked.platform)
         or _with_secret(facts, asked.platform)
@@ -116,10 +116,8 @@ def _fix(reading: Reading) -> None:
         why = f"no release.yaml names {tag} as the one before it"
         reading.fact(FIX_READY, None if broken else False, broken or why)
         return
-    fix = found[-1].file
-    section = reading.platform.section(Images)
-    number = fix.version.removeprefix("v")
-    image_tag = section.tag.replace("{release}", number)
+    fix, section = found[-1].file, reading.platform.section(Images)
+    image_tag = section.tag.replace("{release}", fix.version.removeprefix("v"))
     missing = [
         repository
         for repository, digest in fix.images.items()
@@ -163,13 +161,8 @@ def _chosen(choice: Choice, facts: Facts, baseline: Baseline) -> Judgement:
         return expect(choice.fits, "rollback", sentence, clears, rule=_RULE, data=kept)
     sentence = f"the way back is {', '.join(plan.ways)}: {plan.minutes:.0f} min"
     sentence += f"; what stays is {', '.join(plan.stays)}" if plan.stays else ""
-    return expect(
-        True,
-        "rollback",
-        sentence,
-        **measured(_RULE, ", ".join(plan.ways)),
-        data=kept,
-    )
+    figures = measured(_RULE, ", ".join(plan.ways))
+    return expect(True, "rollback", sentence, **figures, data=kept)
 
 
 @then("whoever may order this rollback has a person and a way to reach them")
@@ -213,11 +206,6 @@ def _all_reachable(
     """Judge that each role has a person who can be reached."""
     found = [rules.reachable(role, people.contacts.get(role)) for role in roles]
     wrong = [one for one in found if one.outcome is not Outcome.PASS]
-    return expect(
-        not wrong,
-        what,
-        "; ".join(one.sentence for one in wrong or found),
-        "; ".join(one.clears for one in wrong),
-        rule="contact",
-        data=kept,
-    )
+    sentence = "; ".join(one.sentence for one in wrong or found)
+    clears = "; ".join(one.clears for one in wrong)
+    return expect(not wrong, what, sentence, clears, rule="contact", data=kept)

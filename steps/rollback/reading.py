@@ -54,10 +54,8 @@ class Reading:
         except NotDescribedError as exc:
             # Nothing here measures it; release.yaml alone says whether there is anything to take back.
             self._unknown(names, str(exc), described=False)
-        except Unread as exc:
-            self._unknown(names, f"{exc} can't be read")
-        except NoBaselineError as exc:
-            self._unknown(names, str(exc))
+        except (Unread, NoBaselineError) as exc:
+            self._unknown(names, f"{exc} can't be read" if isinstance(exc, Unread) else str(exc))
 
     def _unknown(self, names: Sequence[str], why: str, *, described: bool = True) -> None:
         for name in names:

@@ -104,23 +104,17 @@ def no_writer_stayed(found: probes.sessions.Writers, restore: Restore) -> Judgem
     sentence = f"{subject}: all {len(found.since)} began after the restore"
     if old:
         began = f"{len(old)} of {len(found.since)} began before it ended, at {restore.ended:%H:%M:%S} UTC"
-        sentence = (
-            f"{subject}: {began}, as {', '.join(sorted(set(old)))}: they could write while it ran"
-        )
+        who = ", ".join(sorted(set(old)))
+        sentence = f"{subject}: {began}, as {who}: they could write while it ran"
     clears = "those sessions ended, and the restore done again with nobody connected"
-    return expect(
-        not old, subject, sentence, clears, **measured("writers", len(old), 0, "sessions")
-    )
+    facts = measured("writers", len(old), 0, "sessions")
+    return expect(not old, subject, sentence, clears, **facts)
 
 
 def older(pods: Collection[Pod], restore: Restore) -> list[str]:
     """Return the pods that were there before a restore ended, in words; one of no known age among them."""
-    there = [one for one in pods if one.phase not in _OVER]
-    old = [
-        one.name
-        for one in there
-        if one.created_at is None or one.created_at < restore.ended - _SAME_MOMENT
-    ]
+    there, limit = (one for one in pods if one.phase not in _OVER), restore.ended - _SAME_MOMENT
+    old = [one.name for one in there if one.created_at is None or one.created_at < limit]
     return [f"{few(old)}: older than the end of the restore, {restore.ended:%H:%M:%S} UTC"] * bool(
         old
     )
@@ -193,28 +187,23 @@ def the_backup(
     wanted = next((one for one in listed if one.modified_at <= until), None)
     mine = next((one for one in listed if one.name == restore.backup), None)
     subject = f"backup {restore.backup}"
+    rule = "backup restored"
     if mine is None:
         sentence = f"{subject} was restored, and is not among the backups any more"
-        return expect(
-            None, subject, sentence, "that file, as it was restored", rule="backup restored"
-        )
-    too_old = (baseline - mine.modified_at).total_seconds() - max_age_seconds
-    same = wanted is not None and wanted.name == mine.name
-    good = same and too_old <= 0
+        return expect(None, subject, sentence, "that file, as it was restored", rule=rule)
+    seconds = (baseline - mine.modified_at).total_seconds()
+    good: bool | None = wanted is not None and wanted.name == mine.name
     sentence = f"{subject}, of {mine.modified_at:%d %b %H:%M:%S} UTC, was restored"
-    if too_old > 0:
-        sentence += (
-            f"; it is {age((baseline - mine.modified_at).total_seconds())} older than the baseline"
-        )
-    elif not same and wanted is not None:
+    if seconds > max_age_seconds:
+        good = False
+        sentence += f"; it is {age(seconds)} older than the baseline"
+    elif not good:
+        good = False if asked_at else None
         whose = "phase 1.1 was asked about" if asked_at else "the newest before the restore is"
-        sentence += f"; {whose} {wanted.name}"
-    bad = False if too_old > 0 or asked_at else None
+        sentence += "" if wanted is None else f"; {whose} {wanted.name}"
     clears = f"{wanted.name if wanted else 'the backup of this deployment'} restored"
     kept = {"backup": mine.name, "asked": asked_at and asked_at.isoformat()}
-    return expect(
-        True if good else bad, subject, sentence, clears, rule="backup restored", data=kept
-    )
+    return expect(good, subject, sentence, clears, rule=rule, data=kept)
 
 
 def same_file(restore: Restore, sha256: str) -> Judgement:
@@ -270,9 +259,8 @@ def migrations_as_before(
     fine = f"the {len(before)} of the baseline, and no other"
     if not before:
         sentence = f"{subject}: the baseline has none, so nothing tells what was restored"
-        return expect(
-            None, subject, sentence, "a baseline with the migrations of the version before"
-        )
+        clears = "a baseline with the migrations of the version before"
+        return expect(None, subject, sentence, clears)
     return found(subject, wrong, fine, "the backup from before the release's migrations restored")
 
 
@@ -284,26 +272,23 @@ def began_again(
 ) -> Iterator[Judgement]:
     """Judge that what ran before runs again, as many pods as then, each made after the restore."""
     look, old = settled.value, {name: was for name, was in before.items() if was["replicas"]}
-    now = {one.name: one for one in look.workload.deployments}
-    versions = sorted({str(was["version"]) for was in old.values()})
-    wrong = [f"{name} is gone" for name in sorted(old.keys() - now.keys())]
-    wrong += [
-        f"{one.name} wants {one.wanted} pods, before it were {was['replicas']}"
-        for name, was in old.items()
-        if (one := now.get(name)) is not None and one.wanted != was["replicas"]
-    ]
-    wrong += [
-        f"{one.name} still wants {one.wanted} pods"
-        for name, one in now.items()
-        if one.wanted and name not in old
-    ]
-    wrong += older(look.pods(versions), restore)
-    counts = ", ".join(f"{name} with {was['replicas']}" for name, was in old.items())
-    clears = "each scaled to the baseline's number, after the restore"
     if not old:
         sentence = "the baseline has no running workload, so nothing tells how many pods there were"
         yield expect(None, "restart", sentence, "a person's word on how many there were")
         return
+    now = {one.name: one.wanted for one in look.workload.deployments}
+    versions = sorted({str(was["version"]) for was in old.values()})
+    wrong = [f"{name} is gone" for name in sorted(old.keys() - now.keys())]
+    wrong += [
+        f"{name} wants {now[name]} pods, before it were {was['replicas']}"
+        for name, was in old.items()
+        if name in now and now[name] != was["replicas"]
+    ]
+    more = {name: wanted for name, wanted in now.items() if wanted and name not in old}
+    wrong += [f"{name} still wants {wanted} pods" for name, wanted in more.items()]
+    wrong += older(look.pods(versions), restore)
+    counts = ", ".join(f"{name} with {was['replicas']}" for name, was in old.items())
+    clears = "each scaled to the baseline's number, after the restore"
     yield found("restart", wrong, f"{counts} pods, as before", clears, settled.ended)
     yield running(settled, versions, sum(int(was["replicas"]) for was in old.values()))
 
