@@ -13,7 +13,7 @@ from gates.decide.counting.statistics import Counts, proof
 from gates.decide.trigger import Clock
 from settings.objectives import Prometheus, RollbackLimit
 from settings.rollback import Trigger
-from steps.kit import failures
+from steps.kit.failures import failure_of
 from steps.kit.platform import CONFIRM_FLOOR_SECONDS, NotDescribedError, Platform
 from steps.objectives import promql
 from steps.objectives.counting import FLOOR_SCRAPES
@@ -97,15 +97,14 @@ def _asked(
         step_seconds=step,
         deadline=platform.call_deadline(),
     )
-    if observed.value is None:
-        raise UnreadableHistoryError(
-            f"Prometheus of {region}: {failures.failure_of(observed).detail}"
-        )
-    if observed.value.warnings:
-        raise UnreadableHistoryError(f"Prometheus of {region} warns that its answer may be partial")
-    if len(observed.value.series) > 1:
-        raise UnreadableHistoryError(f"Prometheus of {region}: {query} has more than one series")
-    for one in observed.value.series:
+    name, found = f"Prometheus of {region}", observed.value
+    if found is None:
+        raise UnreadableHistoryError(f"{name}: {failure_of(observed).detail}")
+    if found.warnings:
+        raise UnreadableHistoryError(f"{name} warns that its answer may be partial")
+    if len(found.series) > 1:
+        raise UnreadableHistoryError(f"{name}: {query} has more than one series")
+    for one in found.series:
         yield from ((at.timestamp(), value) for at, value in one.samples)
 
 

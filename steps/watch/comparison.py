@@ -7,6 +7,7 @@ as those of one lost pod, count as many there: so it never decides.
 from __future__ import annotations
 
 import dataclasses
+import operator
 from collections.abc import Mapping
 
 from environments.release_file import read_release
@@ -81,15 +82,11 @@ class Comparison:
         new, old = (
             _whole(one.read(fit, seconds).counts(self._target, seconds)) for one in self._counted
         )
-        step, sums = Pair(*new, *old), self._sums
+        step = Pair(*new, *old)
         if step.new and step.old:
             self._suspicion, self._steps = self._suspicion.after(step), self._steps + 1
-            self._sums = Pair(
-                sums.new_bad + step.new_bad,
-                sums.new + step.new,
-                sums.old_bad + step.old_bad,
-                sums.old + step.old,
-            )
+            both = map(dataclasses.astuple, (self._sums, step))
+            self._sums = Pair(*map(operator.add, *both))
 
     def judged(self) -> Judgement:
         """Judge that the release is not proved to be worse; undecided where that could not be read."""

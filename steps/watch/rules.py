@@ -148,7 +148,16 @@ def judge(track: Track, ended: Ended) -> Judgement:
     Everything in between is INCONCLUSIVE: a gap in which it could have fired, a condition that still holds
     or that held as long in all as asks for a rollback at once, a watch that ended early.
     """
-    good, found, clears = _came_to(track, ended)
+    good: bool | None = True
+    open_ = _unseen(track) or _too_short(track, ended)
+    if track.state.fired_at is not None:
+        good, found, clears = False, f": {_fired(track)}", "the release taken back"
+    elif open_ is not None:
+        good, (found, clears) = None, open_
+    else:
+        worst = "" if track.worst is None else f", {track.worst:.2%} at most"
+        found = f": {track.evaluations} evaluations in {age(ended.wanted_seconds)}{worst}"
+        clears = ""
     return expect(
         good,
         track.condition.subject,
@@ -167,17 +176,6 @@ def not_asked(ended: Ended) -> Judgement:
     why = f"{ended.by} fired" if ended.by else "it was stopped"
     sentence = f"the objectives are asked after {wanted}, and {why} after {age(ended.seconds)}"
     return expect(None, "objectives", sentence, f"a watch of {wanted}", rule=RULE)
-
-
-def _came_to(track: Track, ended: Ended) -> tuple[bool | None, str, str]:
-    """Return whether it is good, what is said of it, and what clears it."""
-    if track.state.fired_at is not None:
-        return False, f": {_fired(track)}", "the release taken back"
-    open_ = _unseen(track) or _too_short(track, ended)
-    if open_ is not None:
-        return None, *open_
-    worst = "" if track.worst is None else f", {track.worst:.2%} at most"
-    return True, f": {track.evaluations} evaluations in {age(ended.wanted_seconds)}{worst}", ""
 
 
 def _unseen(track: Track) -> tuple[str, str] | None:

@@ -45,7 +45,6 @@ Look = concurrent.futures.Future[tuple[Seen, ...]]
 
 _LOOK_EVERY_SECONDS = 60.0
 """Between two looks at what else was changed; what was changed back in between stays unseen."""
-_UNCHANGED = "nothing changed"
 _PROMETHEUS = "Prometheus"
 _READ: tuple[tuple[str, Callable[[Platform], Mapping[str, Any]]], ...] = (
     ("flags", flags.snapshot),
@@ -105,19 +104,15 @@ class Confounders:
         """Yield what was changed in a region; by policy it leaves the watch undecided, or is shown alone."""
         good = None if self._platform.policy.triggers.confounders == "hold" else True
         clears = "a watch in which nothing is changed"
+        watched, found = "while the release was watched", list[tuple[str, str]]()
         for (where, what), at in self._changes.items():
-            if where in (region, SHARED):
-                done = "restarted" if what == _PROMETHEUS else "changed"
-                found = (
-                    f"{what} was {done} while the release was watched (seen at {at} UTC), so what was "
-                    "measured is of more than the release"
-                )
-                yield expect(good, what, found, clears, rule=_UNCHANGED)
+            done = "restarted" if what == _PROMETHEUS else "changed"
+            more = f"(seen at {at} UTC), so what was measured is of more than the release"
+            found += [(what, f"{what} was {done} {watched} {more}")] * (where in (region, SHARED))
         for section, why in self._unread.items():
-            found = (
-                f"whether {section} were changed while the release was watched is not known: {why}"
-            )
-            yield expect(good, section, found, clears, rule=_UNCHANGED)
+            found.append((section, f"whether {section} were changed {watched} is not known: {why}"))
+        for what, sentence in found:
+            yield expect(good, what, sentence, clears, rule="nothing changed")
 
 
 def _flat(facts: Mapping[str, Any]) -> dict[str, Any]:
