@@ -119,10 +119,6 @@ def ageless(sentences: list[str]) -> list[str]:
     return [re.sub(r"\d{3,} days", "… days", one) for one in sentences]
 
 
-def no_store(place: Place) -> Platform:
-    return place.platform(evidence={"url": NOWHERE.format(closed_port())})
-
-
 def without(file: str) -> Callable[[Place], Platform]:
     def blinded(place: Place) -> Platform:
         (place.evidence / file).unlink()
@@ -141,7 +137,9 @@ def listed(**changes: Any) -> Callable[[Place], Platform]:
 
 
 BLIND: Mapping[str, Callable[[Place], Platform]] = {
-    "the store is unreachable": no_store,
+    "the store is unreachable": lambda place: place.platform(
+        evidence={"url": NOWHERE.format(closed_port())}
+    ),
     "nobody listed the files": without("v1.2.0/files.json"),
     "nobody described the release": without("releases/v1.2.0/release.yaml"),
     "the list is of another commit": listed(commit="0f9a0f9"),
@@ -202,6 +200,10 @@ def staged(**changes: Any) -> str:
     return json.dumps({**STAGED, **changes})
 
 
+SKIPPED = "<testcase><skipped/></testcase>"
+BAD = {"ruleId": "r", "level": "error"}
+HELD = {"decision": "HOLD", "exit_code": 20}
+STAGING = ("T3-PREP-1", "staging-post-deploy.json")
 TESTS = ("T7-TEST-8", "mobile-ios.junit.xml")
 SCAN = ("T7-SEC-1", "sast.sarif")
 SBOM = ("T7-TEST-3", f"{WEB}.sbom.json")
@@ -209,94 +211,54 @@ EMPTY_SBOM = json.dumps({"bomFormat": "CycloneDX", "specVersion": "1.6"})
 BY_COMMIT = '<properties><property name="commit" value="main"/></properties>'
 IMAGE = {"image": image_digest(WEB, RELEASE)}
 CRITICAL = {"id": "CVE-2024-1", "severity": "Critical"}
-ODD: dict[str, tuple[tuple[str, str], str | None, dict[str, Any]]] = {
-    "no tests": (TESTS, "<testsuites/>", {}),
-    "all tests skipped": (TESTS, suite("iPhone", "<testcase><skipped/></testcase>" * 90), {}),
-    "many tests skipped": (
-        TESTS,
-        suite("iPhone", MANY + "<testcase><skipped/></testcase>" * 9),
-        {},
-    ),
-    "empty": (TESTS, " ", {}),
-    "only when tried again": (
-        TESTS,
-        suite("iPhone", "<testcase><flakyFailure/></testcase>" * 9),
-        {},
-    ),
-    "fewer tests than it says": (
-        TESTS,
-        f'<testsuite name="iPhone" tests="99">{MANY}</testsuite>',
-        {},
-    ),
-    "failed by its own word alone": (
-        TESTS,
-        f'<testsuite name="iPhone" failures="1">{MANY}</testsuite>',
-        {},
-    ),
-    "a commit of its own": (TESTS, suite("iPhone", BY_COMMIT + MANY), {}),
-    "from the future": (TESTS, None, {"made_at": "2999-01-01T00:00:00Z"}),
-    "changed since it was listed": (TESTS, None, {"digest": f"sha256:{'0' * 64}"}),
-    "an older run inside": (SCAN, scanned(invocations=[{"endTimeUtc": YEARS_AGO}]), {}),
-    "a finding that nobody rated": (SCAN, scanned({"ruleId": "a name", "kind": "open"}), {}),
-    "a finding that was accepted": (
-        SCAN,
-        scanned({"ruleId": "r", "level": "error", "suppressions": [{"kind": "inSource"}]}),
-        {},
-    ),
+ODD: dict[str, tuple[tuple[str, str], str | None]] = {
+    "no tests": (TESTS, "<testsuites/>"),
+    "all tests skipped": (TESTS, suite("iPhone", SKIPPED * 90)),
+    "many tests skipped": (TESTS, suite("iPhone", MANY + SKIPPED * 9)),
+    "empty": (TESTS, " "),
+    "only when tried again": (TESTS, suite("iPhone", "<testcase><flakyFailure/></testcase>" * 9)),
+    "fewer tests than it says": (TESTS, suite('iPhone" tests="99', MANY)),
+    "failed by its own word alone": (TESTS, suite('iPhone" failures="1', MANY)),
+    "a commit of its own": (TESTS, suite("iPhone", BY_COMMIT + MANY)),
+    "from the future": (TESTS, None),
+    "changed since it was listed": (TESTS, None),
+    "an older run inside": (SCAN, scanned(invocations=[{"endTimeUtc": YEARS_AGO}])),
+    "a finding that nobody rated": (SCAN, scanned({"ruleId": "a name", "kind": "open"})),
+    "a finding that was accepted": (SCAN, scanned({**BAD, "suppressions": [{"kind": "inSource"}]})),
     "ignored by the scanner alone": (
         ("T7-SEC-1", f"{WEB}.vulnerabilities.json"),
         grype(ignoredMatches=[{"vulnerability": CRITICAL}]),
-        IMAGE,
     ),
     "passed, with tests that did not": (
         ("T7-TEST-7", "browser-test.json"),
         BROWSERS.replace('"tests": 12', '"failed": 1'),
-        {},
     ),
-    "of some checks alone": (
-        ("T3-PREP-1", "staging-post-deploy.json"),
-        staged(decision="HOLD", exit_code=20, only=["IV-HEALTH-1"]),
-        {},
-    ),
-    "of one region alone": (
-        ("T3-PREP-1", "staging-post-deploy.json"),
-        staged(environment_regions=["eu", "us", "asia"]),
-        {},
-    ),
-    "interrupted": (
-        ("T3-PREP-1", "staging-post-deploy.json"),
-        staged(state="interrupted", decision="HOLD", exit_code=20),
-        {},
-    ),
-    "an older catalogue": (
-        ("T3-PREP-2", "staging-post-deploy.json"),
-        staged(checks=STAGED["checks"][1:]),
-        {},
-    ),
-    "with a check waived there": (
-        ("T3-PREP-1", "staging-post-deploy.json"),
-        staged(waivers=[WAIVER.record()]),
-        {},
-    ),
-    "decided by another policy": (
-        ("T3-PREP-1", "staging-post-deploy.json"),
-        staged(digests={"policy": "of another day"}),
-        {},
-    ),
-    "with shortened times": (("T3-PREP-1", "staging-post-deploy.json"), staged(time_scale=60), {}),
-    "an empty bill of materials": (SBOM, EMPTY_SBOM, IMAGE),
-    "of no image": (SBOM, EMPTY_SBOM, {}),
-    "HTML for a report": (SBOM, "<html>", {}),
+    "of some checks alone": (STAGING, staged(**HELD, only=["IV-HEALTH-1"])),
+    "of one region alone": (STAGING, staged(environment_regions=["eu", "us", "asia"])),
+    "interrupted": (STAGING, staged(**HELD, state="interrupted")),
+    "an older catalogue": (("T3-PREP-2", STAGING[1]), staged(checks=STAGED["checks"][1:])),
+    "with a check waived there": (STAGING, staged(waivers=[WAIVER.record()])),
+    "decided by another policy": (STAGING, staged(digests={"policy": "of another day"})),
+    "with shortened times": (STAGING, staged(time_scale=60)),
+    "an empty bill of materials": (SBOM, EMPTY_SBOM),
+    "of no image": (SBOM, EMPTY_SBOM),
+    "HTML for a report": (SBOM, "<html>"),
 }
+LISTED: dict[str, dict[str, Any]] = {
+    "from the future": {"made_at": "2999-01-01T00:00:00Z"},
+    "changed since it was listed": {"digest": f"sha256:{'0' * 64}"},
+    "ignored by the scanner alone": IMAGE,
+    "an empty bill of materials": IMAGE,
+}
+"""How files.json lists some of them."""
 
 
-@cases("of content listing", ODD)
-def test_odd_evidence_is_never_taken_for_good(
-    of: tuple[str, str], content: str | None, listing: dict[str, Any], place: Place, said: Said
-) -> None:
-    item, file = of
+@pytest.mark.parametrize("odd", ODD)
+def test_odd_evidence_is_never_taken_for_good(odd: str, place: Place, said: Said) -> None:
+    (item, file), content = ODD[odd]
     whole = (place.evidence / "v1.2.0" / file).read_text()
-    place.change(file, replace={whole: content} if content else {}, listing=listing)
+    replace = {whole: content} if content else {}
+    place.change(file, replace=replace, listing=LISTED.get(odd, {}))
     check = judged(item, place.platform())
     said([str(check.outcome("eu")), *wrong(check)])
 
@@ -306,11 +268,9 @@ def test_the_newest_exception_counts_in_whichever_file_it_stands(place: Place) -
     folder = place.evidence / "v1.2.0"
     (first,) = folder.glob("*.vex.json")
     said = json.loads(first.read_text())
-    later = (dt.datetime.now(dt.UTC) + dt.timedelta(seconds=1)).isoformat()
-    affected = [{**one, "status": "affected"} for one in said["statements"]]
-    added(
-        folder, "later.vex.json", json.dumps({**said, "timestamp": later, "statements": affected})
-    )
+    said["timestamp"] = (dt.datetime.now(dt.UTC) + dt.timedelta(seconds=1)).isoformat()
+    said["statements"] = [{**one, "status": "affected"} for one in said["statements"]]
+    added(folder, "later.vex.json", json.dumps(said))
     (found,) = wrong(judged("T7-SEC-1", place.platform()))
     assert found.startswith("FAIL: ")
 
@@ -325,9 +285,7 @@ def added(folder: pathlib.Path, name: str, content: str) -> None:
 
 
 def test_a_scan_that_ends_in_sarif_json_is_one_of_the_scans(place: Place) -> None:
-    added(
-        place.evidence / "v1.2.0", "sast-2.sarif.json", scanned({"ruleId": "r", "level": "error"})
-    )
+    added(place.evidence / "v1.2.0", "sast-2.sarif.json", scanned(BAD))
     (found,) = wrong(judged("T7-SEC-1", place.platform()))
     assert found.startswith("FAIL: static scan, sast-2.sarif.json: ")
 

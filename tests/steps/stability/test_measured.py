@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import datetime as dt
 import pathlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -19,7 +19,7 @@ from steps.stability import reading
 from steps.stability.doctor import examine_stability
 from tests.steps import scenarios
 from tests.steps.platforms import a_platform, described, keep_baseline, ruled
-from tests.steps.scripted_prometheus import TARGET, ScriptedPrometheus, scripted_prometheus
+from tests.steps.scripted_prometheus import TARGET, ScriptedPrometheus
 from tests.tables import cases
 
 PASS, OPEN, FAIL = Outcome.PASS, Outcome.INCONCLUSIVE, Outcome.FAIL
@@ -30,12 +30,6 @@ STABILITY = {
     },
     "events": {"bookings": {"name": "booked_total", "labels": {"job": "api"}}},
 }
-
-
-@pytest.fixture
-def prometheus() -> Iterator[ScriptedPrometheus]:
-    with scripted_prometheus() as scripted:
-        yield scripted
 
 
 @pytest.fixture

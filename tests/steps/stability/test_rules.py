@@ -255,26 +255,6 @@ def test_a_baseline_of_nothing_is_none_to_fall_below() -> None:
     assert rules.unchanged(SESSIONS, a_look(*[0] * 6), before).outcome is OPEN
 
 
-def test_a_trend_says_where_it_leads() -> None:
-    assert rules.trend(a_limit(), a_look(*RISING), None).sentence == (
-        "CPU: median 44.2%; if the trend continues, between 87.0% and 87.0% after the same time again; "
-        "wanted below 70.0%"
-    )
-
-
-def test_sentences_name_value_baseline_and_what_is_wanted() -> None:
-    found = rules.unchanged(STABLE, a_look(*[0.2] * 6), BEFORE)
-    assert found.sentence == (
-        "CPU: 200 ms; the baseline of then has 100 ms; wanted at most 50% higher, or 10 ms"
-    )
-    kept = rules.rate_kept("bookings", now(4), was(60), 0.5)
-    assert kept.sentence == (
-        "bookings: 4 in 900 s, 0.267 a minute; the baseline of then has 60 in 900 s, 4 a minute; "
-        "wanted at least 50% of that rate"
-    )
-    assert (kept.observed, kept.target, kept.unit) == (0.267, 4.0, "a minute")
-
-
 def busy(*some: Busy, in_recovery: bool = False) -> Running:
     return Running(in_recovery=in_recovery, may_look=True, busy=some)
 
