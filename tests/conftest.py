@@ -27,7 +27,6 @@ ONE_PLATFORM_EACH = (
         "gates/process/test_kills.py",
         "gates/process/test_phases.py",
         "gates/cli/test_doctor.py",
-        "steps/objectives/test_interpolated.py",
     ),
     (
         "faults/test_faults.py",
