@@ -209,6 +209,30 @@ def gaps(
     )
 
 
+def stopped(
+    parts: Iterable[str], regions: Sequence[str], entries: Sequence[Entry], now: dt.datetime
+) -> tuple[str, ...]:
+    """Return each part whose last run stopped this deployment, whatever was GO of later parts since."""
+    present, began = attempts(entries, regions), _began(entries)
+    found: dict[tuple[str, str], list[str]] = {}
+    for part in parts:
+        for region in regions:
+            ended = [
+                one
+                for one in entries
+                if one.kind is Kind.ENDED
+                and region in one.parts.get(part, {})
+                and began[one.run] > present[region]
+                and now - (one.started_at or one.at) <= ONE_DEPLOYMENT
+            ]
+            last = max(ended, key=lambda one: began[one.run], default=None)
+            if last is not None and last.parts[part][region] is Decision.STOP:
+                found.setdefault((part, last.run), []).append(region)
+    return tuple(
+        f"{part} was STOP (run {run}) in {', '.join(where)}" for (part, run), where in found.items()
+    )
+
+
 def _last(part: str, region: str, entries: Iterable[Entry]) -> Entry | None:
     """Return the end of the last run that asked a part in a region, or its beginning if it has none."""
     asked = [entry for entry in entries if region in entry.parts.get(part, {})]

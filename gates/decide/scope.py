@@ -107,6 +107,10 @@ class Gate:
         """Return the parts of phases that must be GO before this one."""
         return ()
 
+    def earlier(self, rows: Iterable[Row]) -> tuple[str, ...]:  # noqa: ARG002 - as above
+        """Return the parts of all phases before those that it needs."""
+        return ()
+
     def parts(self, rows: Iterable[Row]) -> tuple[str, ...]:  # noqa: ARG002 - only a phase has any
         """Return the parts of a phase that a run answers for, as the history keeps them."""
         return ()
@@ -258,6 +262,12 @@ class Phase(Gate):
             if parts:
                 return tuple(Phase.parse(part) for part in parts)
         return ()
+
+    def earlier(self, rows: Iterable[Row]) -> tuple[str, ...]:
+        """Return the parts of all phases before those that it needs."""
+        rows = tuple(rows)
+        first = next((phase.number for phase in self.needs(rows)), 0)
+        return tuple(part for number in range(1, first) for part in Phase(number).parts(rows))
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from environments.store import StoreError, store_of
 from environments.yaml_file import ConfigurationError, RequestError
 from gates.decide.catalogue import Row
 from gates.decide.fold import Folded, Reason, Stage, fold
-from gates.decide.history import Entry, Kind, attempts, built_on, by_part, gaps
+from gates.decide.history import Entry, Kind, attempts, built_on, by_part, gaps, stopped
 from gates.decide.outcome import EXIT_CONFIGURATION, EXIT_OUR_FAILURE, EXIT_USAGE, Decision
 from gates.decide.plain_text import meant, plain
 from gates.decide.release import Release
@@ -90,22 +90,30 @@ class Chronicle:
             return built_on(parts, self.regions, self.history.entries(), self.decisions)
         return ()
 
-    def missing(self, needed: Sequence[Phase]) -> tuple[str, ...]:
-        """Return why the phases before are not GO, as problems of the run; nothing when they are."""
+    def missing(self, needed: Sequence[Phase], earlier: Sequence[str]) -> Iterator[str]:
+        """Yield why the phases before are not GO, as problems of the run; nothing when they are.
+
+        The phase before has to be GO. Those `earlier` were, for it to begin; none may be stopped since.
+        """
         if not needed:
-            return ()
-        number, release = needed[0].number, self.history.release
-        command = f"{GATE} phase {number} --env {self.asked_as} --release {release}"
-        parts = [str(part) for part in needed]
+            return
+        number, parts = needed[0].number, [str(part) for part in needed]
         try:
             entries = self.history.entries()
         except StoreError as exc:
-            return (f"whether phase {number} is GO is unknown: {exc}",)
-        found = gaps(parts, self.regions, entries, utc_now(), self.digests, self.decisions)
-        if not found:
-            return ()
-        missing = f"phase {number} comes before and is not GO for {release}"
-        return (f"{missing}: {'; '.join(found)}. Run {command}, then this phase again",)
+            yield f"whether phase {number} is GO is unknown: {exc}"
+            return
+        now, regions = utc_now(), self.regions
+        if found := gaps(parts, regions, entries, now, self.digests, self.decisions):
+            yield self._again(number, found)
+        if found := stopped(earlier, regions, entries, now):
+            yield self._again(int(found[0].partition(".")[0]), found)
+
+    def _again(self, phase: int, found: Sequence[str]) -> str:
+        release = self.history.release
+        command = f"{GATE} phase {phase} --env {self.asked_as} --release {release}"
+        missing = f"phase {phase} comes before and is not GO for {release}"
+        return f"{missing}: {'; '.join(found)}. Run {command}, then this phase again"
 
     def begin(self, phase: str, parts: Sequence[str], *, live: bool) -> str | None:
         """Say that a phase's run is about to measure; return why nobody could be told, or None."""
@@ -320,7 +328,7 @@ class Runner:
             chronicle=chronicle,
             problems=(
                 *(*unknown, *_left_out(question.only, scope, whole)),
-                *chronicle.missing(gate.needs(catalogue)),
+                *chronicle.missing(gate.needs(catalogue), gate.earlier(catalogue)),
                 *_told_apart_badly(loaded, regions),
                 *_held(gate, around, loaded, policy, release),
                 *_rollout_lacks(gate, loaded, self._verdict, decisions),

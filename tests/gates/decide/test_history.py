@@ -18,6 +18,7 @@ from gates.decide.history import (
     last,
     newest_first,
     phase_runs,
+    stopped,
 )
 from gates.decide.outcome import Decision, Outcome
 from tests.gates.decide.histories import AT, DIGESTS, Step, a_run, told
@@ -172,3 +173,31 @@ def test_what_stands_before_a_rollback_is_no_last_run() -> None:
     assert last("1.1", "eu", [done]) == done
     assert last("1.1", "eu", [back, done]) is None
     assert last("2.1", "eu", [back, done]) == back
+
+
+@cases(
+    "steps says",
+    {
+        "GO": ([a_run(-9, p11_eu=GO), a_run(-5, p21_eu=GO)], ()),
+        "GO before it stopped": (
+            [a_run(-9, p11_eu=GO), a_run(-5, p21_eu=GO), a_run(-3, p11_eu=STOP)],
+            ("1.1 was STOP (run run--3) in eu",),
+        ),
+        "GO again": ([a_run(-9, p11_eu=STOP), a_run(-5, p11_eu=GO)], ()),
+        "undecided since": ([a_run(-9, p11_eu=GO), a_run(-5, p11_eu=HOLD)], ()),
+        "another part": ([a_run(-3, p12_eu=STOP)], ()),
+        "another region": ([a_run(-3, p11_us=STOP)], ()),
+        "in an earlier deployment": ([a_run(-13 * 60, p11_eu=STOP)], ()),
+        "before a new attempt": ([a_run(-9, p11_eu=STOP), Step(-5, kind=Kind.BASELINE)], ()),
+        "live, and begun anew": ([a_run(-9, p11_eu=STOP), a_run(-3, ended=False, p11_eu=GO)], ()),
+        "begun anew, and never ended": (
+            [a_run(-9, p11_eu=STOP), REPLACED(a_run(-3, ended=False, p11_eu=GO), live=False)],
+            ("1.1 was STOP (run run--9) in eu",),
+        ),
+        "never asked": ([], ()),
+    },
+)
+def test_what_was_stopped_later_is_built_on_by_no_later_phase(
+    steps: list[Step], says: tuple[str, ...]
+) -> None:
+    assert stopped(["1.1"], ["eu"], told(*steps), AT) == says

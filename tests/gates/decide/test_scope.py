@@ -215,6 +215,12 @@ def test_after_a_rollback_its_own_methods_are_asked_and_what_is_due_by_then() ->
     assert [one.what for one in not_asked(asked, around)] == ["1w after the rollback"]
 
 
+def test_a_phase_needs_the_one_before_and_knows_all_earlier_ones() -> None:
+    assert [str(one) for one in Phase(5).needs(ROWS)] == ["3.1", "3.2", "3.3"]
+    assert Phase(5).earlier(ROWS) == ("1.1", "1.2")
+    assert Phase(3).earlier(ROWS) == Phase(1).earlier(ROWS) == PostDeploy("1h").earlier(ROWS) == ()
+
+
 def test_the_way_back_is_asked_of_a_release_that_carries_traffic() -> None:
     scope = RollbackPlan().scope((*ROWS, *BACK, due("RB-1", DECISION, "rollback")), switched=False)
     assert scope.stages == {"RB-1": Stage.LIVE}

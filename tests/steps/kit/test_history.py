@@ -16,7 +16,9 @@ from environments.store import DamagedRecordError, Folder, Store, StoreError, di
 from gates.decide import statements
 from gates.decide.history import Entry, Kind, built_on, gaps
 from gates.decide.outcome import Decision
+from gates.decide.scope import Phase
 from gates.decide.statements import Overridden
+from gates.run import runner
 from steps.kit.chain import History
 from tests.gates.decide.histories import AT, DIGESTS, Step, a_run, keep, told
 from tests.gates.decide.values import PROPERTY
@@ -254,3 +256,21 @@ def test_an_end_without_its_verdict_s_digest_is_read_and_nobody_s_decision_is_ab
     assert Entry.from_record(ended.record()) == ended
     nameless = {"": Overridden(ended.run, "", statements.Kind.PROCEED, "why", ("x",), AT)}
     assert gaps(["1.1"], ["eu"], [_, ended], AT, DIGESTS, nameless)
+
+
+def test_a_phase_that_was_stopped_after_the_next_one_was_go_holds_what_follows(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runner, "utc_now", lambda: AT)
+
+    def third(folder: str, *steps: Step) -> list[str]:
+        written = history(tmp_path / folder)
+        keep(written, DONE, a_run(-4, p21_eu=GO, p21_us=GO), *steps)
+        chronicle = runner.Chronicle(written, "run-9", "prod", REGIONS, DIGESTS)
+        return [*chronicle.missing([Phase.parse("2.1")], PARTS)]
+
+    assert third("sound") == []
+    (said,) = third("stopped", a_run(-3, p12_us=STOP))
+    why = "phase 1 comes before and is not GO for v1.2.0: 1.2 was STOP (run run--3) in us"
+    assert said.startswith(f"{why}. Run ")
+    assert said.endswith("gate phase 1 --env prod --release v1.2.0, then this phase again")
