@@ -78,6 +78,8 @@ class Audited:
     """Which it asked."""
     others: tuple[str, ...] = ()
     """Which the environment has besides: of these it says nothing."""
+    of_a_part: bool = False
+    """Whether it asked some of the checks alone: HOLD is the best that it can say."""
 
 
 class Against:
@@ -140,6 +142,7 @@ def audited(
         release=whose[1],
         regions=tuple(about["regions"]),
         others=tuple(one for one in every if one not in about["regions"]),
+        of_a_part=bool(about["only"]),
     )
 
 
@@ -411,7 +414,8 @@ def _superseded(about: Json, against: Against) -> Iterator[Finding]:
         return
     for one in against.chain(about["release"])[about["chain"]["number"] :]:
         same = all(one[key] == about["question"][key] for key in QUESTION)
-        back = {where for where, said in one["regions"].items() if said != "GO"}
+        good = ("GO", "HOLD") if one.get("only") else ("GO",)  # HOLD is the best of a part
+        back = {where for where, said in one["regions"].items() if said not in good}
         if same and back & about["regions"].keys():
             said = f"run {one['run']} asked the same later and said {one['decision']}"
             yield Finding(NAME, f"is out of date: {said}")

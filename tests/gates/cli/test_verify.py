@@ -10,8 +10,9 @@ from collections.abc import Callable
 import pytest
 
 from environments import loader
+from gates.cli.verify import _exit_code as exit_code
 from gates.decide.outcome import Outcome
-from gates.run.audit import Against
+from gates.run.audit import Against, Audited
 from gates.run.bundle import NAME
 from tests.gates.cli.evidence import called
 from tests.gates.run.sealed import NOW, Clinic, clinic
@@ -158,3 +159,33 @@ def test_a_file_that_came_with_a_run_is_not_believed(tmp_path: pathlib.Path) -> 
     code, _, said = called("verify", at.out, now=NOW)
     assert code == 64
     assert "which is none of the environments here; say with --env" in said
+
+
+@cases(
+    "decisions code",
+    {
+        "GO, and one check tried since": (("GO", "HOLD of a part"), 0),
+        "GO, and one check bad since": (("GO", "ROLLBACK of a part"), 10),
+        "GO, and undecided since": (("GO", "HOLD"), 20),
+        "nothing but a part": (("HOLD of a part",), 20),
+        "a part, and the whole since": (("HOLD of a part", "GO"), 0),
+    },
+)
+def test_a_release_is_what_was_said_last_of_the_whole(
+    decisions: tuple[str, ...], code: int
+) -> None:
+    codes = {"GO": 0, "ROLLBACK": 10, "HOLD": 20}
+    found = [
+        Audited(
+            f"run-{number}",
+            (said := one.split()[0]),
+            codes[said],
+            (),
+            question=("clinic", "v1.2.0", "post-deploy"),
+            started_at=f"2026-12-01T0{number}:00:00",
+            regions=("eu",),
+            of_a_part=one.endswith("a part"),
+        )
+        for number, one in enumerate(decisions)
+    ]
+    assert exit_code(found) == code

@@ -504,6 +504,17 @@ def test_a_go_that_was_taken_back_later_is_out_of_date(
     assert audit(at, red).exit_code == 10
 
 
+def test_a_check_that_was_tried_alone_takes_no_go_back_unless_it_is_bad(
+    two: tuple[Clinic, pathlib.Path],
+) -> None:
+    at, run = two
+    undecided = {"IV-HEALTH-1": [(Outcome.INCONCLUSIVE,)]}
+    at.run(2, undecided, only=("IV-HEALTH-1",))
+    assert audit(at, run).findings == ()
+    at.run(3, FAILED, only=("IV-HEALTH-1",))
+    assert "asked the same later and said ROLLBACK" in said_of(audit(at, run))
+
+
 def test_a_go_in_the_folder_of_another_run_is_not_that_one(
     two: tuple[Clinic, pathlib.Path],
 ) -> None:
