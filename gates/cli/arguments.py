@@ -31,6 +31,7 @@ FORMAT: Any = functools.partial(
     argparse.RawDescriptionHelpFormatter, max_help_position=28, width=100
 )
 _SAID = pathlib.Path(__file__).with_suffix(".yaml")
+_ENVIRONMENT = "environment, such as local or prod, or a file ending in .yaml"
 
 
 class Parser(argparse.ArgumentParser):
@@ -87,13 +88,15 @@ def _scope(
     *,
     env: bool = True,
 ) -> None:
-    what = "environment, such as local or prod, or a file ending in .yaml"
-    parser.add_argument("--env", required=env, help=what)
+    parser.add_argument("--env", required=env, help=_ENVIRONMENT)
     parser.add_argument("--release", type=kind, help=released)
-    parser.add_argument(
-        "--region", action="append", default=[], help="only this region; may be repeated"
-    )
+    _region(parser)
     _output(parser)
+
+
+def _region(parser: argparse.ArgumentParser) -> None:
+    what = "only this region; may be repeated"
+    parser.add_argument("--region", action="append", default=[], help=what)
 
 
 def _output(parser: argparse.ArgumentParser, *more: str) -> None:
@@ -304,8 +307,7 @@ def _declare(parser: argparse.ArgumentParser) -> None:
 def _release_of(
     parser: argparse.ArgumentParser, released: str = "like v1.2.0; required except on local"
 ) -> None:
-    what = "environment, such as local or prod, or a file ending in .yaml"
-    parser.add_argument("--env", required=True, help=what)
+    parser.add_argument("--env", required=True, help=_ENVIRONMENT)
     parser.add_argument("--release", type=_release, help=released)
 
 
@@ -352,9 +354,7 @@ def _release_file(parser: argparse.ArgumentParser) -> None:
 
 def _rules(parser: argparse.ArgumentParser) -> None:
     _of_policy(parser)
-    parser.add_argument(
-        "--region", action="append", default=[], help="only this region; may be repeated"
-    )
+    _region(parser)
     parser.add_argument("--output", choices=("yaml",), default="yaml")
 
 
@@ -374,9 +374,7 @@ def _backtest(parser: argparse.ArgumentParser) -> None:
         metavar="CSV",
         help="past releases: release,at,label[,since,until]; label is good or bad",
     )
-    parser.add_argument(
-        "--region", action="append", default=[], help="only this region; may be repeated"
-    )
+    _region(parser)
     parser.add_argument(
         "--rollback-minutes",
         type=float,
@@ -387,8 +385,7 @@ def _backtest(parser: argparse.ArgumentParser) -> None:
 
 
 def _of_policy(parser: argparse.ArgumentParser) -> None:
-    what = "environment, such as local or prod, or a file ending in .yaml"
-    parser.add_argument("--env", default="local", help=f"{what} (default: local)")
+    parser.add_argument("--env", default="local", help=f"{_ENVIRONMENT} (default: local)")
     parser.add_argument(
         "--policy",
         type=pathlib.Path,
