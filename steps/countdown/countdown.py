@@ -18,7 +18,7 @@ from gates.decide.verdict import FINISHED, Finished
 from gates.decide.windows import moment
 from gates.load import Checks, load_catalogue
 from probes.announced import Messages
-from probes.observation import Failure, utc_now
+from probes.observation import utc_now
 from settings.people import Mailed, Notice
 from steps.kit.asked import Asked
 from steps.kit.expect import expect, measured
@@ -164,7 +164,7 @@ def _posted(asked: Asked, notice: Notice, since: dt.datetime) -> Iterator[Messag
             *(watchers.slack(asked.platform), notice.channel_id, since, page),
             deadline=asked.platform.call_deadline(),
         )
-        found = asked.read(f"messages {number}", ask, partial(_unread, "Slack"))
+        found = asked.read(f"messages {number}", ask, lambda _, why: instrument_error("Slack", why))
         yield found
         page = found.next_page
         if not page:
@@ -175,11 +175,7 @@ def _mailed(asked: Asked, since: dt.datetime) -> Iterator[Messages]:
     """Yield the messages of the mailbox; raises Unread."""
     target, deadline = watchers.mail(asked.platform), asked.platform.call_deadline()
     ask = partial(probes.mail.arrived, target, since, deadline=deadline)
-    yield asked.read("messages", ask, partial(_unread, "the mail server"))
-
-
-def _unread(instrument: str, _: object, why: Failure) -> Judgement:
-    return instrument_error(instrument, why)
+    yield asked.read("the mail server", ask)
 
 
 def says(text: str, words: Sequence[str]) -> bool:

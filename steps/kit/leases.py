@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import fcntl
 import hashlib
 import json
@@ -24,23 +25,17 @@ SECONDS, LEAST_SECONDS = 60.0, 20.0
 COMMAND_TIMEOUT_SECONDS = 15.0
 
 
+@dataclasses.dataclass(slots=True)
 class TrafficLease:
     """A lease on tagged synthetic reads; it ends by itself when nobody renews it."""
 
-    def __init__(
-        self,
-        lease: Lease | None,
-        seconds: float = SECONDS,
-        *,
-        patience_seconds: float = COMMAND_TIMEOUT_SECONDS,
-    ) -> None:
-        self._lease = lease
-        self._seconds = seconds
-        self._patience_seconds = patience_seconds
-        self._ends_at = 0.0
-        self._granted: tuple[tuple[float, float], ...] = ()
-        """Since when and until when traffic was asked for, in Unix time."""
-        self._lock = threading.Lock()
+    lease: Lease | None
+    seconds: float = SECONDS
+    patience_seconds: float = COMMAND_TIMEOUT_SECONDS
+    _ends_at: float = 0.0
+    _granted: tuple[tuple[float, float], ...] = ()
+    """Since when and until when traffic was asked for, in Unix time."""
+    _lock: threading.Lock = dataclasses.field(default_factory=threading.Lock)
 
     def renew(self) -> None:
         """Take or prolong the lease; without an offer this does nothing, and samples may not suffice.
@@ -48,32 +43,32 @@ class TrafficLease:
         A command that is missing, fails or hangs is not an error of the check: too few samples then
         say so themselves, and `gate doctor` names a command that can't be run.
         """
-        if self._lease is None:
+        if self.lease is None:
             return
         with self._lock:
-            if self._ends_at - time.monotonic() > self._seconds / 2:
+            if self._ends_at - time.monotonic() > self.seconds / 2:
                 return
-            self._ends_at = time.monotonic() + self._seconds
+            self._ends_at = time.monotonic() + self.seconds
             with contextlib.suppress(ConfigurationError, OSError, subprocess.TimeoutExpired):
-                self._run(self._lease.command)
+                self._run(self.lease.command)
 
     def reads(self, begin: float, end: float) -> float:
         """Return how many reads this run has had sent to each region between two Unix times, at most."""
-        if self._lease is None:
+        if self.lease is None:
             return 0.0
         granted = (min(end, until) - max(begin, since) for since, until in self._granted)
-        return self._lease.requests_per_second * sum(max(0.0, seconds) for seconds in granted)
+        return self.lease.requests_per_second * sum(max(0.0, seconds) for seconds in granted)
 
     def _run(self, command: Sequence[str]) -> None:
-        filled = [part.replace("{seconds}", f"{self._seconds:g}") for part in command]
+        filled = [part.replace("{seconds}", f"{self.seconds:g}") for part in command]
         filled[0] = program(filled[0])
         now = time.time()
         since = max([now, *(until for _, until in self._granted[-1:])])
-        self._granted += ((since, now + self._seconds),)
+        self._granted += ((since, now + self.seconds),)
         subprocess.run(  # noqa: S603 - the command stands in the environment's own file
             filled,
             check=False,
-            timeout=self._patience_seconds,
+            timeout=self.patience_seconds,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,

@@ -19,6 +19,7 @@ from probes.redis import RedisTarget
 from steps.flags.doctor import examine_audit
 from steps.flags.flags import temporary_gone
 from steps.flags.reading import snapshot
+from steps.kit import settling
 from steps.kit.asked import Asked, Unread
 from steps.kit.baseline import SHARED, CannotCollectError
 from steps.kit.check import Check
@@ -30,6 +31,12 @@ from tests.steps.audit_server import TOKEN, AuditServer, audit_server, section
 from tests.steps.platforms import a_platform
 from tests.steps.scenarios import judged, sentence
 from tests.tables import cases
+
+
+@pytest.fixture(autouse=True)
+def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have an entry that is late given up a second after it was due."""
+    monkeypatch.setattr(settling, "FLOOR_SECONDS", 1.0)
 
 
 @pytest.fixture
