@@ -66,7 +66,7 @@ def login_sql(section: Postgres) -> tuple[str, ...]:
 
 def table_sql(user: str, table: TableOfRecords) -> tuple[str, str]:
     """Return the grants that let a login look for a record by its id."""
-    schema, name = (quoted(part) for part in _parts(table))
+    schema, name = map(quoted, probes.schema.qualified(table.table).split("."))
     login, column = quoted(user), quoted(table.id_column)
     return (
         f"GRANT USAGE ON SCHEMA {schema} TO {login};",
@@ -128,7 +128,11 @@ def _server(database: System, target: PostgresTarget) -> Iterator[Finding]:
 def _table(
     database: System, user: str, table: TableOfRecords, target: PostgresTarget
 ) -> Iterator[Finding]:
-    place, column = ".".join(map(quoted, _parts(table))), f"{table.table}.{table.id_column}"
+    parts, column = (
+        probes.schema.qualified(table.table).split("."),
+        f"{table.table}.{table.id_column}",
+    )
+    place = ".".join(map(quoted, parts))
 
     def unread(failure: Failure) -> Finding:
         if failure.kind is FailureKind.FORBIDDEN:
@@ -144,11 +148,6 @@ def _table(
     observed = postgres.read_only(target, query, deadline=database.subject.deadline())
     database.read(observed, unread)
     yield database.ok(f"a booking can be looked up in {column}")
-
-
-def _parts(table: TableOfRecords) -> tuple[str, str]:
-    schema, _, name = table.table.rpartition(".")
-    return schema or "public", name
 
 
 def quoted(name: str) -> str:
