@@ -150,6 +150,8 @@ def scene(
 ) -> Iterator[Scene]:
     monkeypatch.setenv("AUDIT_TOKEN", TOKEN)
     monkeypatch.setenv("REDIS_PASSWORD", PASSWORD)
+    # Else each connection reads every authority of the machine first.
+    monkeypatch.setenv("SSL_CERT_FILE", str(cache.ca_file))
     client = redis_py.Redis(
         host="localhost", port=cache.port, password=PASSWORD, ssl=True, ssl_ca_certs=cache.ca_file
     )
