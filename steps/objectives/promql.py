@@ -2,26 +2,13 @@
 
 from __future__ import annotations
 
-import dataclasses
 import re
 from collections.abc import Mapping, Sequence
 
 from settings.monitoring import FileSystems
-from settings.objectives import Metric, Objective
 
 RELEASE = "{release}"
 """In a label of the environment: the number of the version that has to serve."""
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Grouped:
-    """Which series are counted together."""
-
-    labels: Mapping[str, str]
-    match: tuple[str, ...] = ()
-    """More matchers."""
-    by: tuple[str, ...] = ()
-    """Labels whose values are counted apart."""
 
 
 def of_any_release(labels: Mapping[str, str]) -> dict[str, str]:
@@ -31,7 +18,7 @@ def of_any_release(labels: Mapping[str, str]) -> dict[str, str]:
 
 def selector(name: str, labels: Mapping[str, str], *more: str) -> str:
     """Return `name{label="value",…}` with values quoted as PromQL wants them."""
-    matchers = [f'{label}="{_quoted(value)}"' for label, value in sorted(labels.items())]
+    matchers = [f'{label}="{quoted(value)}"' for label, value in sorted(labels.items())]
     return f"{name}{{{','.join([*matchers, *more])}}}"
 
 
@@ -42,7 +29,7 @@ def histogram(
 
     One selector for all of it, so that all of it is read from the same scrapes.
     """
-    known = "|".join(_bound(bound) for bound in bounds_seconds)
+    known = "|".join(bound(one) for one in bounds_seconds)
     both = f'__name__=~"{name}_(bucket|count)"'
     # The empty alternative is the count: it has no `le`.
     return selector("", labels, both, f'le=~"{known}|\\\\+Inf|"', *match)
@@ -50,7 +37,7 @@ def histogram(
 
 def targets(jobs: Sequence[str], labels: Mapping[str, str]) -> str:
     """Return the selector of what Prometheus notes of these jobs' scrapes, and of their processes."""
-    names = "|".join(_quoted(re.escape(job)) for job in jobs)
+    names = "|".join(quoted(re.escape(job)) for job in jobs)
     both = '__name__=~"up|process_start_time_seconds"'
     return selector("", labels, both, f'job=~"{names}"')
 
@@ -88,37 +75,6 @@ def quantile(
     return f"histogram_quantile({share:g}, sum by (le) ({rate}))"
 
 
-def bad_share(
-    objective: Objective, over_seconds: float | None, metric: Metric, of: Grouped, seconds: float
-) -> str:
-    """Return the query for the share of an objective's bad events among all; over_seconds of latencies alone.
-
-    0 where there are events and none is bad; NaN or nothing where there are none.
-    """
-
-    def rate(name: str, *more: str) -> str:
-        chosen = selector(name, of.labels, *of.match, *metric.match, *more)
-        return _summed("rate", of, chosen, seconds)
-
-    if over_seconds is None:
-        whole = rate(metric.name)
-        bad = rate(metric.name, f'{metric.status_label}=~"{_quoted(objective.bad_status or "")}"')
-        return f"({bad} or 0 * {whole}) / {whole}"
-    good = rate(f"{metric.name}_bucket", f'le=~"{_bound(over_seconds)}"')
-    return f"1 - {good} / {rate(f'{metric.name}_count')}"
-
-
-def all_events(objective: Objective, metric: Metric, of: Grouped, seconds: float) -> str:
-    """Return the query for how many events of an objective there were, about."""
-    name = metric.name if objective.kind == "errors" else f"{metric.name}_count"
-    chosen = selector(name, of.labels, *of.match, *metric.match)
-    return _summed("increase", of, chosen, seconds)
-
-
-def _summed(how: str, of: Grouped, chosen: str, seconds: float) -> str:
-    return f"sum by ({', '.join(of.by)}) ({how}({samples(chosen, seconds)}))"
-
-
 def free_shares(kind: FileSystems, labels: Mapping[str, str]) -> str:
     """Return the query for what is free of each file system, as a share."""
     return f"{selector(kind.available, labels)} / {selector(kind.size, labels)}"
@@ -132,12 +88,13 @@ def _milliseconds(seconds: float) -> str:
     return f"{max(1, round(seconds * 1000))}ms"
 
 
-def _bound(seconds: float) -> str:
+def bound(seconds: float) -> str:
     """Match `0.5`, and `1` as well as `1.0`: Prometheus 3 writes whole bounds with a fraction."""
     text = repr(float(seconds))
     whole = text.removesuffix(".0")
-    return _quoted(re.escape(whole)) + ("" if whole == text else "(\\\\.0+)?")
+    return quoted(re.escape(whole)) + ("" if whole == text else "(\\\\.0+)?")
 
 
-def _quoted(value: str) -> str:
+def quoted(value: str) -> str:
+    """Return a text as it stands between the quotes of a matcher."""
     return re.sub(r'([\\"])', r"\\\1", value).replace("\n", "\\n")

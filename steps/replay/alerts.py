@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Self
 
 from gates.decide.counting.statistics import events_to_prove
@@ -79,7 +79,11 @@ class Share:
     objective: Objective
     limit: Limit
     metric: Metric
-    of: promql.Grouped
+    labels: Mapping[str, str]
+    match: Sequence[str]
+    """More matchers."""
+    by: Sequence[str]
+    """Labels whose values are counted apart."""
     times: Times
     scrape_seconds: float
 
@@ -90,37 +94,51 @@ class Share:
         """Return it for each release apart, or for the platform's alone; raises NotDescribedError."""
         described = platform.environment.settings.metrics
         metric = need(described.get(objective.metric), f"metrics.{objective.metric}")
+        own = promql.of_any_release(metric.labels) if apart else metric.labels
+        named = sorted(metric.labels.keys() - own.keys())
+        match = [f'{name}=~"{_any_release(metric.labels[name])}"' for name in named]
         scrape = platform.section(Prometheus).scrape_interval
-        every = grouped(platform, region, metric.labels)
-        of = every if apart else promql.Grouped(platform.labels(region, metric.labels))
-        return cls(objective, limit, metric, of, Times.of(objective, platform, scrape), scrape)
+        times, labels = Times.of(objective, platform, scrape), platform.labels(region, own)
+        return cls(objective, limit, metric, labels, match, named, times, scrape)
 
     def query(self, seconds: float | None = None) -> str:
-        """Return the query for the share in the gate's own look-back, or in so many seconds."""
+        """Return the query for the share in the gate's own look-back, or in so many seconds.
+
+        0 where there are events and none is bad; NaN or nothing where there are none.
+        """
         over = over_of(self.objective, self.limit)
-        return promql.bad_share(self.objective, over, self.metric, self.of, self._range(seconds))
+        if over is not None:
+            good = self._summed("rate", "_bucket", seconds, f'le=~"{promql.bound(over)}"')
+            return f"1 - {good} / {self._summed('rate', '_count', seconds)}"
+        status = promql.quoted(self.objective.bad_status or "")
+        bad = self._summed("rate", "", seconds, f'{self.metric.status_label}=~"{status}"')
+        whole = self._summed("rate", "", seconds)
+        return f"({bad} or 0 * {whole}) / {whole}"
 
     def events(self, seconds: float) -> str:
-        """Return the query for how many events there were."""
-        return promql.all_events(self.objective, self.metric, self.of, self._range(seconds))
+        """Return the query for how many events there were, about."""
+        return self._summed(
+            "increase", "" if self.objective.kind == "errors" else "_count", seconds
+        )
 
-    def _range(self, seconds: float | None) -> float:
+    def _summed(self, how: str, suffix: str, seconds: float | None, *more: str) -> str:
         # The gate's counts grow from the last scrape before the look-back; Prometheus' ranges begin in it.
-        return (seconds or self.times.look_back) + self.scrape_seconds - _HAIR_SECONDS
-
-
-def grouped(platform: Platform, region: str, labels: Mapping[str, str]) -> promql.Grouped:
-    """Return the series that these labels select for whatever release, each release apart."""
-    rest = promql.of_any_release(labels)
-    named = {name: value for name, value in labels.items() if name not in rest}
-    match = [f'{name}=~"{_any_release(value)}"' for name, value in sorted(named.items())]
-    return promql.Grouped(platform.labels(region, rest), tuple(match), tuple(sorted(named)))
+        reach = (seconds or self.times.look_back) + self.scrape_seconds - _HAIR_SECONDS
+        match = (*self.match, *self.metric.match, *more)
+        chosen = promql.selector(self.metric.name + suffix, self.labels, *match)
+        return f"sum by ({', '.join(self.by)}) ({how}({promql.samples(chosen, reach)}))"
 
 
 def over_of(objective: Objective, limit: Limit) -> float | None:
     """Return what an event has to take longer than to be bad; of a quantile, the bound above its target."""
     around = objective.bounds_around
     return around[1] if limit.over_seconds is None and around else limit.over_seconds
+
+
+def targets_up(platform: Platform, region: str) -> str:
+    """Return the selector of whether the targets of a region, of whatever release, are up."""
+    job = promql.of_any_release({"job": platform.section(Prometheus).job})
+    return promql.selector("up", platform.labels(region, job))
 
 
 def _any_release(value: str) -> str:
@@ -144,42 +162,46 @@ def _rules(platform: Platform, region: str) -> Iterator[dict[str, Any]]:
 
 def _of_target(platform: Platform, region: str, objective: Objective) -> Iterator[dict[str, Any]]:
     target = objective.target
-    expr = Share.ask(platform, region, objective, target, apart=True).query()
+    share = Share.ask(platform, region, objective, target, apart=True)
     stricter = _HOLDS.format(events=events_to_prove(0, target.budget))
-    said = "hold", _over(objective, target), stricter
-    yield from _pair(objective.check, region, expr, target.budget, said)
+    yield from _pair(objective.check, region, share, ("hold", "", stricter))
 
 
 def _of_limit(
     platform: Platform, region: str, trigger: Trigger, check: str
 ) -> Iterator[dict[str, Any]]:
-    objective = platform.policy.objective(check)
+    objective, least = platform.policy.objective(check), trigger.least_events
     limit = objective.rollback
     if limit is None or objective.metric not in platform.environment.settings.metrics:
         return
     share = Share.ask(platform, region, objective, limit, apart=True)
-    lasts = duration(share.times.sustained)
-    least = trigger.least_events
     stricter = _FIRES + (f" Fewer than {least:,} events decide nothing." if least > 1 else "")
-    said = "rollback", f"{_over(objective, limit)} for {lasts}", stricter
-    record, alert = _pair(trigger.check, region, share.query(), limit.budget, said)
-    yield record
-    yield {"alert": alert["alert"], "expr": alert["expr"], "for": lasts, **alert}
+    lasts = duration(share.times.sustained)
+    yield from _pair(trigger.check, region, share, ("rollback", lasts, stricter))
 
 
 def _pair(
-    check: str, region: str, expr: str, budget: float, said: tuple[str, str, str]
-) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return the rule that records a share, and the alert on it."""
+    check: str, region: str, share: Share, said: tuple[str, str, str]
+) -> Iterator[dict[str, Any]]:
+    """Yield the rule that records a share, and the alert on it: its meaning, how long, what is stricter."""
+    means, lasts, stricter = said
+    objective, budget, over = (
+        share.objective,
+        share.limit.budget,
+        over_of(share.objective, share.limit),
+    )
     name = f"gate:{check.lower().replace('-', '_').replace('.', '_')}:bad_share"
-    over = f"{promql.selector(name, {'region': region})} > {budget:.12g}"
-    record = {"record": name, "expr": expr, "labels": {"region": region}}
-    return record, {"alert": check, "expr": over, **_about(region, *said)}
+    yield {"record": name, "expr": share.query(), "labels": {"region": region}}
+    beyond = f"{promql.selector(name, {'region': region})} > {budget:.12g}"
+    what = "failed" if over is None else f"take over {over * 1000:g} ms"
+    words = f"{objective.title}: over {percent(budget)} {what}" + (f" for {lasts}" if lasts else "")
+    waits = {"for": lasts} if lasts else {}
+    yield {"alert": check, "expr": beyond, **waits, **_about(region, means, words, stricter)}
 
 
 def _of_outage(platform: Platform, region: str, trigger: Trigger, lasts: float) -> dict[str, Any]:
     section = platform.section(Prometheus)
-    up = promql.selector("up", grouped(platform, region, {"job": section.job}).labels)
+    up = targets_up(platform, region)
     services = ", ".join(platform.environment.settings.regions[region].services)
     stricter = _AWAY.format(services=services, job=section.job)
     waits = duration(platform.scaled(lasts, CONFIRM_FLOOR_SECONDS))
@@ -194,9 +216,3 @@ def _about(region: str, means: str, summary: str, stricter: str) -> dict[str, An
         "labels": {"region": region, "means": means},
         "annotations": {"summary": summary, "gate_is_stricter": stricter},
     }
-
-
-def _over(objective: Objective, limit: Limit) -> str:
-    over = over_of(objective, limit)
-    what = "failed" if over is None else f"take over {over * 1000:g} ms"
-    return f"{objective.title}: over {percent(limit.budget)} {what}"

@@ -15,7 +15,6 @@ from settings.objectives import Prometheus, RollbackLimit
 from settings.rollback import Trigger
 from steps.kit.failures import failure_of
 from steps.kit.platform import CONFIRM_FLOOR_SECONDS, NotDescribedError, Platform
-from steps.objectives import promql
 from steps.objectives.counting import FLOOR_SCRAPES
 from steps.objectives.objectives import SWITCH_SCRAPES
 from steps.replay import alerts
@@ -109,9 +108,9 @@ def _asked(
 
 
 def _question(platform: Platform, region: str, trigger: Trigger) -> _Question | None:
-    section = platform.section(Prometheus)
+    platform.section(Prometheus)  # without it nothing is replayed
     if trigger.unavailable_for is not None:
-        up = promql.selector("up", alerts.grouped(platform, region, {"job": section.job}).labels)
+        up = alerts.targets_up(platform, region)
         lasts = platform.scaled(trigger.unavailable_for, CONFIRM_FLOOR_SECONDS)
         return _Question(trigger, f"1 - max({up})", 0.5, lasts)
     if trigger.objective is None:

@@ -181,21 +181,17 @@ class Words:
         with self._lock:
             if time.monotonic() - self._read_at >= _AS_GOOD_AS_NOW_SECONDS:
                 self._read_at = time.monotonic()
-                self._read()
+                here = self._platform
+                try:
+                    found = Books.of(here.environment, here.release).ledger(utc_now())
+                    self._found = declared(found, here.policy.statements.declare)
+                    self._unclear = "; ".join(unclear(found))
+                except (ConfigurationError, StoreError) as exc:
+                    self._unclear = str(exc)
             said = self._found.get(check)
             if said is not None:
                 return True, str(said)
             return (None, self._unclear) if self._unclear else (False, "nobody declared it")
-
-    def _read(self) -> None:
-        here = self._platform
-        try:
-            found = Books.of(here.environment, here.release).ledger(utc_now())
-        except (ConfigurationError, StoreError) as exc:
-            self._unclear = str(exc)
-            return
-        self._found = declared(found, here.policy.statements.declare)
-        self._unclear = "; ".join(unclear(found))
 
 
 def _judged(

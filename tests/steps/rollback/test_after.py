@@ -28,7 +28,6 @@ from tests.steps.service.conftest import SYNTHETIC
 from tests.tables import cases
 
 OLD, OTHER = f"sha256:{'1' * 64}", f"sha256:{'2' * 64}"
-WAS = {"api-v1": {"version": "v1.1.0", "revision": "3", "replicas": 1, "digests": {"api": OLD}}}
 pytestmark = pytest.mark.usefixtures("judgements_said")
 PASS, FAIL, OPEN = Outcome.PASS, Outcome.FAIL, Outcome.INCONCLUSIVE
 
@@ -46,41 +45,32 @@ def a_pod(digest: str, workload: str = "api-v1", container: str = "api") -> Pod:
     return pod.model_copy(update={"workload": workload, "version": "v1.1.0"})
 
 
+def was(**changes: Any) -> dict[str, Any]:
+    known = {"version": "v1.1.0", "revision": "3", "replicas": 1, "digests": {"api": OLD}}
+    return {"api-v1": {**known, **changes}}
+
+
 @cases(
-    "pods was outcome",
+    "pods before outcome",
     {
-        "the digest that ran before": ([a_pod(OLD)], WAS, PASS),
-        "another one under the same tag": ([a_pod(OLD), a_pod(OTHER)], WAS, FAIL),
-        "no pod at all": ([], WAS, FAIL),
-        "a node that tells no digest": ([a_pod("")], WAS, OPEN),
-        "the app's container is not there": ([a_pod(OLD, container="sidecar")], WAS, FAIL),
-        "a workload that did not run before": ([a_pod(OLD), a_pod(OLD, "api-v2")], WAS, OPEN),
-        "a baseline without that version": (
-            [a_pod(OLD)],
-            {"api-v1": {**WAS["api-v1"], "version": "v1.0.0"}},
-            OPEN,
-        ),
-        "a baseline in which it was scaled to 0": (
-            [a_pod(OLD)],
-            {"api-v1": {**WAS["api-v1"], "replicas": 0}},
-            OPEN,
-        ),
+        "the digest that ran before": ([a_pod(OLD)], was(), PASS),
+        "another one under the same tag": ([a_pod(OLD), a_pod(OTHER)], was(), FAIL),
+        "no pod at all": ([], was(), FAIL),
+        "a node that tells no digest": ([a_pod("")], was(), OPEN),
+        "the app's container is not there": ([a_pod(OLD, container="sidecar")], was(), FAIL),
+        "a workload that did not run before": ([a_pod(OLD), a_pod(OLD, "api-v2")], was(), OPEN),
+        "a baseline without that version": ([a_pod(OLD)], was(version="v1.0.0"), OPEN),
+        "a baseline in which it was scaled to 0": ([a_pod(OLD)], was(replicas=0), OPEN),
         "a baseline that has a sidecar's digest alone": (
-            [a_pod(OLD)],
-            {"api-v1": {**WAS["api-v1"], "digests": {"sidecar": OTHER}}},
-            FAIL,
+            *([a_pod(OLD)], was(digests={"sidecar": OTHER}), FAIL),
         ),
-        "a baseline without any digest": (
-            [a_pod(OLD)],
-            {"api-v1": {**WAS["api-v1"], "digests": {}}},
-            OPEN,
-        ),
+        "a baseline without any digest": ([a_pod(OLD)], was(digests={}), OPEN),
     },
 )
 def test_every_replica_runs_the_digest_of_before(
-    pods: list[Pod], was: dict[str, Any], outcome: Outcome
+    pods: list[Pod], before: dict[str, Any], outcome: Outcome
 ) -> None:
-    found = rules.digests_as_before(pods, was, "v1.1.0", "the baseline", container="api")
+    found = rules.digests_as_before(pods, before, "v1.1.0", "the baseline", container="api")
     assert found.outcome is outcome, found.sentence
 
 
