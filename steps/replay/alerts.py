@@ -185,16 +185,15 @@ def _pair(
 ) -> Iterator[dict[str, Any]]:
     """Yield the rule that records a share, and the alert on it: its meaning, how long, what is stricter."""
     means, lasts, stricter = said
-    objective, budget, over = (
-        share.objective,
-        share.limit.budget,
-        over_of(share.objective, share.limit),
-    )
+    objective, limit = share.objective, share.limit
+    over = over_of(objective, limit)
     name = f"gate:{check.lower().replace('-', '_').replace('.', '_')}:bad_share"
     yield {"record": name, "expr": share.query(), "labels": {"region": region}}
-    beyond = f"{promql.selector(name, {'region': region})} > {budget:.12g}"
+    beyond = f"{promql.selector(name, {'region': region})} > {limit.budget:.12g}"
     what = "failed" if over is None else f"take over {over * 1000:g} ms"
-    words = f"{objective.title}: over {percent(budget)} {what}" + (f" for {lasts}" if lasts else "")
+    words = f"{objective.title}: over {percent(limit.budget)} {what}" + (
+        f" for {lasts}" if lasts else ""
+    )
     waits = {"for": lasts} if lasts else {}
     yield {"alert": check, "expr": beyond, **waits, **_about(region, means, words, stricter)}
 

@@ -108,7 +108,8 @@ class Confounders:
         for (where, what), at in self._changes.items():
             done = "restarted" if what == _PROMETHEUS else "changed"
             more = f"(seen at {at} UTC), so what was measured is of more than the release"
-            found += [(what, f"{what} was {done} {watched} {more}")] * (where in (region, SHARED))
+            if where in (region, SHARED):
+                found.append((what, f"{what} was {done} {watched} {more}"))
         for section, why in self._unread.items():
             found.append((section, f"whether {section} were changed {watched} is not known: {why}"))
         for what, sentence in found:

@@ -108,7 +108,8 @@ def test_a_release_that_everything_was_proved_of_passes(item: str, place: Place)
 def test_a_fault_turns_exactly_what_it_names_red(fault: Fault, place: Place, said: Said) -> None:
     for name, given in fault.does.items():
         asyncio.run(getattr(faults, name)(cast("Any", place), **given))
-    checks = {item: judged(item, place.platform()) for item in ITEMS}
+    platform = place.platform()
+    checks = {item: judged(item, platform) for item in ITEMS}
     found = {item: str(check.outcome("eu")) for item, check in checks.items()}
     assert found == {item: expected(fault, item) for item in ITEMS}
     said({item: ageless(wrong(check)) for item, check in checks.items() if wrong(check)})

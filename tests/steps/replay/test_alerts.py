@@ -103,15 +103,13 @@ def series(found: Sequence[Counters], *, slow: bool) -> Iterator[dict[str, str]]
     for one in found:
         own = f'job="api",version="{one.version}",region="eu",instance="a",route="/x"'
         bad = [whole - good for whole, good in zip(one.all, one.good, strict=True)]
-        named = (
-            {f'duration_seconds_bucket{{le="0.5",{own}}}': one.good}
-            | {f"duration_seconds_count{{{own}}}": one.all}
-            if slow
-            else {f'requests_total{{status="{status}",{own}}}': values}
-            | {f'requests_total{{status="200",{own}}}': one.good}
-            for status, values in (("503", bad),)
+        bucket, count = (
+            f'duration_seconds_bucket{{le="0.5",{own}}}',
+            f"duration_seconds_count{{{own}}}",
         )
-        for name, values in next(iter(named)).items():
+        failed, well = (f'requests_total{{status="{one}",{own}}}' for one in ("503", "200"))
+        named = {bucket: one.good, count: one.all} if slow else {failed: bad, well: one.good}
+        for name, values in named.items():
             yield {"series": name, "values": " ".join(map(str, values))}
 
 
