@@ -11,7 +11,7 @@ from pydantic import SecretStr
 
 from probes import api
 from probes.http import HeaderValue, HttpTarget
-from probes.observation import Deadline, Observation
+from probes.observation import EVERYTHING, Deadline, Observation, Shown
 
 _MOST = 100
 
@@ -64,14 +64,13 @@ class Answering:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Incidents:
+class Incidents(Shown):
     """A service's urgent incidents that nobody has resolved; what they are about is not read."""
 
-    open: int
+    KEPT = EVERYTHING
 
-    def facts(self) -> Mapping[str, object]:
-        """Return how many there are; at most a hundred are counted."""
-        return {"open": self.open}
+    open: int
+    """At most a hundred are counted."""
 
 
 def target(url: str, token: SecretStr, ca_file: str | None = None) -> HttpTarget:

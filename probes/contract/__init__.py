@@ -132,7 +132,8 @@ def describe(content: bytes, *, deadline: Deadline) -> Observation[Described]:
     """Return what a document describes; nothing is asked of anybody."""
 
     def read(_: PhaseClock) -> Described:
-        return _described(_reported({"mode": "document", **_encoded(content)}, deadline))
+        order = {"mode": "document", "content": _encoded(content)}
+        return _described(_reported(order, deadline))
 
     return observed("contract", "the API's document", read)
 
@@ -154,28 +155,15 @@ def tested(order: Order, *, deadline: Deadline) -> Observation[Answers]:
     return observed("contract", f"{order.mode} pass over {order.base_url}", ask)
 
 
-def _encoded(content: bytes) -> dict[str, str]:
-    return {"document": base64.b64encode(content).decode()}
+def _encoded(content: bytes) -> str:
+    return base64.b64encode(content).decode()
 
 
 def _written(order: Order) -> dict[str, Any]:
     secrets = [one.get_secret_value() for one in (order.token, *order.secrets) if one is not None]
-    return {
-        **_encoded(order.content),
-        "mode": order.mode,
-        "base_url": order.base_url,
-        "headers": dict(order.headers),
-        "token": order.token.get_secret_value() if order.token else None,
-        "secrets": secrets,
-        "values": dict(order.values),
-        "bodies": {one: dict(body) for one, body in order.bodies.items()},
-        "leave_out": order.leave_out,
-        "emails": {"fields": order.email_fields, "domain": order.email_domain},
-        "budget_seconds": order.budget_seconds,
-        "requests_per_second": order.requests_per_second,
-        "ca_file": order.ca_file,
-        "seed": order.seed,
-    }
+    token = order.token.get_secret_value() if order.token else None
+    plain = {"content": _encoded(order.content), "token": token, "secrets": secrets}
+    return {**dataclasses.asdict(order), **plain}
 
 
 def _reported(order: Mapping[str, Any], deadline: Deadline) -> dict[str, Any]:

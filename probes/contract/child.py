@@ -89,7 +89,7 @@ def main() -> int:
     resource.setrlimit(resource.RLIMIT_AS, (_MOST_MEMORY, _MOST_MEMORY))
     report: dict[str, Any] = {}
     try:
-        fit = document.read(base64.b64decode(order["document"]))
+        fit = document.read(base64.b64decode(order["content"]))
     except document.Unfit as exc:
         report["unfit"] = dataclasses.asdict(exc)
     else:
@@ -152,7 +152,7 @@ class Pass:
         self._guard.install()
         # They would ask for paths of no operation, to learn what the server can take.
         probes.PROBES = ()  # type: ignore[assignment]  # declared as these two
-        _keep_synthetic(self._order["emails"], str(self._order["headers"]))
+        _keep_synthetic(self._order)
         config = SchemathesisConfig.from_dict(self._config())
         schema = schemathesis.openapi.from_dict(self._document, config=config)
         stream = from_schema(schema).execute()
@@ -295,10 +295,10 @@ class Pass:
         return answer.status_code >= _SERVER_ERROR
 
 
-def _keep_synthetic(emails: Mapping[str, Any], whose: str) -> None:
+def _keep_synthetic(order: Mapping[str, Any]) -> None:
     """Have every address that is sent lie in the synthetic domain, each of them once."""
-    fields, domain, number = emails["fields"], emails["domain"], [0]
-    start = _letters(hashlib.sha256(whose.encode()).hexdigest()[:8])
+    fields, domain, number = order["email_fields"], order["email_domain"], [0]
+    start = _letters(hashlib.sha256(str(order["headers"]).encode()).hexdigest()[:8])
     if not domain:
         return
 

@@ -49,7 +49,6 @@ class _TrivyFinding(Part):
 
 
 class _Modified(Part):
-    Type: str = ""
     Finding: _TrivyFinding = _TrivyFinding()
 
 
@@ -133,7 +132,6 @@ class Analysis(Part):
 
     state: str = ""
     justification: str = ""
-    detail: str = ""
 
 
 class _Affected(Part):

@@ -84,7 +84,6 @@ class Running(Shown):
 
     in_recovery: bool
     may_look: bool
-    """Whether the login is shown other sessions."""
     busy: tuple[Busy, ...]
 
 
@@ -107,7 +106,6 @@ class Followed(Shown):
     KEPT = EVERYTHING
 
     may_look: bool
-    """Whether the login is shown standbys."""
     standbys: int
     """How many stream at the last look."""
     caught_up: int
@@ -152,7 +150,6 @@ class Writers(Shown):
     KEPT = EVERYTHING
 
     may_look: bool
-    """Whether the login is shown other sessions."""
     since: tuple[tuple[str, dt.datetime | None], ...]
     """Login and beginning of each, the oldest first; None where the server hides it."""
 
