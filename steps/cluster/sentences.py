@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 from gates.decide.judgement import Judgement, equals
 from probes import http
-from probes.http import NotJsonError
 from probes.kubernetes.objects import ClusterHealth, ConfigMap
-from probes.observation import Observation
 from settings.cluster import CandidateHealth
 from steps.cluster import cluster_rules, pod_rules
 from steps.cluster.clusters import (
@@ -37,6 +36,7 @@ from steps.kit.evidence import read_evidence
 from steps.kit.run import Run
 from steps.kit.sentence import then, when
 from steps.kit.settling import Progress, Settled
+from steps.service.health_rules import object_of
 
 
 @when("the clusters of every region are read", target_fixture="clusters")
@@ -202,9 +202,7 @@ def _since_it_changed(clusters: Clusters, here: Asked) -> tuple[Settled[Look], C
 
 
 def _read(clusters: Clusters, here: Asked) -> ConfigMap:
-    def ask() -> Observation[ConfigMap]:
-        return clusters.config_map(here.region)
-
+    ask = partial(clusters.config_map, here.region)
     return here.read("the ConfigMap", lambda: clusters.read(here.region, "ConfigMap", ask))
 
 
@@ -240,7 +238,7 @@ def _ask_candidate(run: Run, here: Asked, described: CandidateHealth, address: s
     subject = f"{described.service} {endpoint.path} of the release"
 
     def judge(answer: http.HttpAnswer) -> Sequence[Judgement]:
-        body, status = _object(answer), endpoint.status_field or "status"
+        body, status = object_of(answer), endpoint.status_field or "status"
         wanted = {status: endpoint.healthy}
         if endpoint.version_field is not None:
             wanted[endpoint.version_field] = platform.serving.number
@@ -262,14 +260,6 @@ def _ask_candidate(run: Run, here: Asked, described: CandidateHealth, address: s
     )
     here.keep(reading.observation)
     here.judge(*reading.judgements)
-
-
-def _object(answer: http.HttpAnswer) -> dict[str, object]:
-    try:
-        body = answer.json()
-    except NotJsonError:
-        return {}
-    return dict(body) if isinstance(body, dict) else {}
 
 
 @then("what carries the traffic keeps its ready endpoints")
@@ -318,7 +308,5 @@ def room(clusters: Clusters, asked: Asked) -> None:
 
 
 def _whole(clusters: Clusters, here: Asked) -> ClusterHealth:
-    def ask() -> Observation[ClusterHealth]:
-        return clusters.whole(here.region)
-
+    ask = partial(clusters.whole, here.region)
     return here.read("the cluster", lambda: clusters.read(here.region, "cluster", ask))

@@ -10,7 +10,7 @@ from probes.observation import utc_now
 from settings.people import Calendar, People, StatusPage, SupportDesk
 from steps.kit.findings import Finding, Keys, Level, Subject, System, examination
 from steps.monitoring import watchers
-from steps.people import support, windows
+from steps.people import people, windows
 
 _PAGERDUTY = Keys("people.pagerduty.url", "people.ca_file", "people.pagerduty.token")
 _SLACK = Keys("people.slack.url", "people.ca_file", "people.slack.token")
@@ -64,7 +64,7 @@ def examine_support(subject: Subject, section: SupportDesk) -> Iterator[Finding]
     )
     now = utc_now()
     wanted = probes.zendesk.Wanted(section.critical, section.synthetic, now, now)
-    server = support.server(subject.platform, section)
+    server = people.support_desk(subject.platform, section)
     found = desk.read(probes.zendesk.tickets(server, wanted, deadline=subject.deadline()))
     yield desk.ok("the token searches tickets")
     for tag in found.unused:

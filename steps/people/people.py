@@ -1,4 +1,4 @@
-"""Whom a deployment can call on."""
+"""Whom a deployment can call on, and what users complain about at the support desk."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ from functools import partial
 import probes
 from gates.decide.judgement import Judgement
 from probes import http
-from probes.observation import Failure, utc_now
-from settings.people import People, StatusPage
+from probes.observation import Failure, Observation, utc_now
+from settings.people import People, StatusPage, SupportDesk
 from steps.kit.asked import Asked, Unread
-from steps.kit.expect import expect
+from steps.kit.expect import expect, need, since_unknown
 from steps.kit.failures import instrument_error
+from steps.kit.platform import Platform
 from steps.kit.sentence import described, then
 from steps.monitoring import watchers
 from steps.people import rules
@@ -23,6 +24,7 @@ _MOST_PAGES = 50
 
 described("the people behind the deployment are looked up", People, "people")
 described("the status page is read", StatusPage, "status_page")
+described("the support desk is read", SupportDesk, "desk")
 
 
 @then("it tells of the incident, updated since the rollback")
@@ -72,8 +74,7 @@ def no_open_incident(asked: Asked, people: People) -> None:
 
     def judge(service: str) -> None:
         # The service first: of one that there is not, PagerDuty lists no incident either.
-        ask = partial(probes.pagerduty.service, target, service, deadline=call())
-        status = asked.read(f"service {service}", ask, _pagerduty_error).status
+        status = _service(asked, service).status
         ask_open = partial(probes.pagerduty.open_incidents, target, service, deadline=call())
         found = asked.read(f"incidents of {service}", ask_open, _pagerduty_error)
         asked.judge(rules.no_incident(service, status, found.open))
@@ -83,6 +84,13 @@ def no_open_incident(asked: Asked, people: People) -> None:
 
 def _pagerduty_error(_: str, failure: Failure) -> Judgement:
     return instrument_error("PagerDuty", failure)
+
+
+def _service(asked: Asked, service: str) -> probes.pagerduty.Service:
+    """Return a service; raises Unread."""
+    target, deadline = watchers.pagerduty(asked.platform), asked.platform.call_deadline()
+    ask = partial(probes.pagerduty.service, target, service, deadline=deadline)
+    return asked.read(f"service {service}", ask, _pagerduty_error)
 
 
 def _shifts(
@@ -133,11 +141,7 @@ def _channels(asked: Asked, wanted: tuple[str, ...]) -> dict[str, bool]:
 def judge_service(asked: Asked, service: str) -> None:
     """Judge that a service is on, and that its escalation policy leads to somebody now."""
     target, call = watchers.pagerduty(asked.platform), asked.platform.call_deadline
-    found = asked.read(
-        f"service {service}",
-        lambda: probes.pagerduty.service(target, service, deadline=call()),
-        _pagerduty_error,
-    )
+    found = _service(asked, service)
     people, policy = None, found.escalation_policy
     if policy:
         with contextlib.suppress(Unread):
@@ -147,3 +151,44 @@ def judge_service(asked: Asked, service: str) -> None:
                 _pagerduty_error,
             ).people
     asked.judge(rules.takes_incidents(service, found, people))
+
+
+# --- complaints since the traffic switch: XV-USER-4, H24-3 and TRIG-6
+
+
+@then("it has no more complaints about critical functionality than the first hour may bring")
+def of_the_first_hour(asked: Asked, desk: SupportDesk) -> None:
+    _judge_complaints(asked, desk, asked.platform.policy.support.first_hour)
+
+
+@then("it has no more complaints about critical functionality than the first day may bring")
+def of_the_first_day(asked: Asked, desk: SupportDesk) -> None:
+    _judge_complaints(asked, desk, asked.platform.policy.support.first_day)
+
+
+def _judge_complaints(asked: Asked, desk: SupportDesk, limit: int) -> None:
+    if asked.platform.switched_at is None:
+        asked.judge(since_unknown("complaints"))
+        return
+    found = asked.read(
+        "complaints",
+        lambda: complaints(asked.platform, desk),
+        lambda _, why: instrument_error("the support desk", why),
+    )
+    asked.judge(rules.complained(found, limit))
+
+
+def complaints(platform: Platform, desk: SupportDesk) -> Observation[probes.zendesk.Tickets]:
+    """Read the complaints since the traffic switch; raises NotDescribedError where nobody knows it."""
+    since = need(platform.switched_at, "traffic.switched_at (or --switched-at)")
+    within = dt.timedelta(seconds=platform.policy.support.alive_within)
+    wanted = probes.zendesk.Wanted(desk.critical, desk.synthetic, since, utc_now() - within)
+    return probes.zendesk.tickets(
+        support_desk(platform, desk), wanted, deadline=platform.call_deadline()
+    )
+
+
+def support_desk(platform: Platform, desk: SupportDesk) -> http.HttpTarget:
+    """Return the desk with the gate's token."""
+    token = platform.environment.secret(desk.token)
+    return probes.zendesk.target(desk.url, desk.user, token, desk.ca_file)

@@ -33,6 +33,15 @@ def of_body(subject: str, answer: HttpAnswer, rule: BodyRule) -> list[Judgement]
     return rule(body) if isinstance(body, Mapping) else [_no_object(subject, "another value.")]
 
 
+def object_of(answer: HttpAnswer | None) -> Mapping[str, Any]:
+    """Return the JSON object of an answer; empty where there is none."""
+    try:
+        body = answer.json() if answer is not None else None
+    except NotJsonError:
+        return {}
+    return body if isinstance(body, Mapping) else {}
+
+
 def _no_object(subject: str, why: str) -> Judgement:
     sentence = f"{subject} does not answer with a JSON object: {why}"
     clears = "a JSON object as the runbook shows it"
@@ -94,7 +103,7 @@ def median_below(
     subject: str, field: str, answers: Iterable[HttpAnswer | None], limit_ms: float
 ) -> Judgement:
     """Judge the median of what bodies report as their latency, in milliseconds."""
-    values = [_field(answer, field) for answer in answers]
+    values = [object_of(answer).get(field, _MISSING) for answer in answers]
     subject = f"{subject} median latency of {len(values)}"
     numbers = [value for value in values if _problem(value) is None and _is_number(value)]
     problems = [problem for problem in map(_problem, values) if problem is not None]
@@ -109,14 +118,6 @@ def median_below(
         data={"all_ms": numbers},
         **measured("below", None, limit_ms, "ms"),
     )
-
-
-def _field(answer: HttpAnswer | None, field: str) -> object:
-    try:
-        body = answer.json() if answer is not None else None
-    except NotJsonError:
-        return _MISSING
-    return body.get(field, _MISSING) if isinstance(body, Mapping) else _MISSING
 
 
 def _problem(value: object) -> str | None:

@@ -23,7 +23,7 @@ from steps.kit.records import Records
 from steps.kit.run import Run
 from steps.kit.sentence import then, when
 from steps.service import rules
-from steps.service.outages import Asks, outage_behind
+from steps.service.external import Asks, outage_behind
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

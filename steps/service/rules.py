@@ -21,7 +21,7 @@ from settings.service import (
     Vendor,
 )
 from steps.kit.expect import expect, measured
-from steps.service.health_rules import service_healthy, services_of
+from steps.service.health_rules import object_of, service_healthy, services_of
 
 OK, SERVER_ERROR = 200, 500
 _MOST_NAMED = 5
@@ -208,7 +208,8 @@ def reported_down(
     endpoint: HealthEndpoint, section: ExternalServices, answer: HttpAnswer | None
 ) -> frozenset[str]:
     """Return the services that a report says are not healthy; none when it is not a whole report."""
-    services = services_of(endpoint, _object(answer))
+    cached = answer is not None and answer.from_cache is not None
+    services = services_of(endpoint, {} if cached else object_of(answer))
     field = endpoint.status_field or "status"
     said = (services.get(name) for name in section.expected)
     if not all(isinstance(one, Mapping) and isinstance(one.get(field), str) for one in said):
@@ -218,14 +219,6 @@ def reported_down(
         for name in section.expected
         if service_healthy(endpoint, services, name).outcome is not Outcome.PASS
     )
-
-
-def _object(answer: HttpAnswer | None) -> Mapping[str, Any]:
-    try:
-        body = answer.json() if answer is not None and answer.from_cache is None else None
-    except NotJsonError:
-        return {}
-    return body if isinstance(body, Mapping) else {}
 
 
 def behind(vendor: Vendor) -> Judgement:

@@ -33,7 +33,7 @@ from steps.kit.failures import failure_of
 from steps.kit.platform import Platform
 from steps.kit.statements import Books
 from steps.monitoring import watchers
-from steps.people import support
+from steps.people import people
 from steps.people.rules import complained
 from steps.watch import rules
 from steps.watch.asking import Condition, Seen, lost
@@ -159,7 +159,7 @@ def _events(check: str, actions: Sequence[str], audit: Audit, platform: Platform
 
 def _complaints(desk: SupportDesk, limit: int, platform: Platform) -> rules.Found:
     """Count the complaints about critical functionality since the traffic switch."""
-    found = support.complaints(platform, desk)
+    found = people.complaints(platform, desk)
     if found.value is None:
         return None, f"the support desk: {failure_of(found).kind.value}"
     judged = complained(found.value, limit)

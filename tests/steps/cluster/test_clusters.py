@@ -16,6 +16,7 @@ from sandbox.faults.catalogue import Fault, expected
 from sandbox.systems.cluster import state as cluster_state
 from sandbox.systems.cluster.shown import digest_of
 from steps.cluster import clusters as cluster_facts
+from steps.kit import settling
 from steps.kit.baseline import CannotCollectError
 from steps.kit.check import Check
 from steps.kit.platform import Platform
@@ -42,6 +43,12 @@ BENT = [
     and (values := fault.does.get("clusters") or fault.does.get("one_cluster"))
 ]
 HEALTHY = {"status": "healthy", "version": "1.2.0"}
+
+
+@pytest.fixture(autouse=True)
+def _settles_soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let what stays broken be looked at for two seconds, not five: every further look sees the same."""
+    monkeypatch.setattr(settling, "FLOOR_SECONDS", 2.0)
 
 
 @pytest.fixture(scope="module")
