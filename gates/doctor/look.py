@@ -44,7 +44,12 @@ from steps.logs.reading import examine_logs
 from steps.monitoring.doctor import examine_monitoring
 from steps.network.doctor import examine_certificates, examine_dns
 from steps.objectives.doctor import examine_overlaps, examine_prometheus
-from steps.people.doctor import examine_people, examine_status_page, examine_support
+from steps.people.doctor import (
+    examine_calendars,
+    examine_people,
+    examine_status_page,
+    examine_support,
+)
 from steps.service.doctor import (
     examine_fhir,
     examine_public_address,
@@ -174,6 +179,7 @@ def _looks(subject: Subject, now: dt.datetime) -> Iterator[Look]:
     yield examine_people, (settings.people,)
     yield examine_status_page, (settings.status_page,)
     yield examine_support, (settings.support,)
+    yield examine_calendars, (settings.calendar,)
     for examine_source in (examine_repository, examine_forge, examine_tracker):
         yield examine_source, (settings.source,)
     yield examine_statements, (settings.statements,)

@@ -8,6 +8,7 @@ import datetime as dt
 import itertools
 import json
 import pathlib
+import re
 import socket
 import threading
 import time
@@ -40,6 +41,7 @@ from steps.kit.findings import Level, Subject, System
 from steps.monitoring import doctor as doctor_monitoring
 from steps.objectives.doctor import bounds_remedy, judge_samples, live_bounds
 from steps.service.doctor import examine_service, read_health
+from tests.checkout import ROOT
 from tests.environments.files import VALID, changed, loaded
 from tests.gates.decide.values import a_latency_objective, a_quantile_objective, a_row
 from tests.probes.servers import answer as served
@@ -68,6 +70,17 @@ def answer(
 
 
 HTML = answer(body=b"<html>", content_type="text/html")
+
+
+def test_no_examination_is_left_out_of_the_doctor() -> None:
+    """That of the calendars was: a login that they refuse came up two hours before the deployment."""
+    files = [file for name in ("steps", "gates") for file in (ROOT / name).rglob("*.py")]
+    product = "\n".join(file.read_text() for file in files)
+    defined = set(re.findall(r"(?m)^def (examine_\w+)", product))
+    used = set(re.findall(r"(?<!def )\b(examine_\w+)\b(?! import)", product))
+    assert (defined - used, len(defined) > 1) == (set(), True)
+
+
 OTHERWISE = {"state": "healthy", "version": "1", "latency_ms": 1}
 
 

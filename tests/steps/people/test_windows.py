@@ -17,7 +17,11 @@ from environments.release_file import path_of
 from gates.decide.outcome import Outcome
 from probes.observation import utc_now
 from sandbox.systems.people import standins
+from settings.people import Calendar
+from steps.kit.findings import Subject
+from steps.kit.platform import Platform
 from steps.people import windows
+from steps.people.doctor import examine_calendars
 from tests.environments.test_release_file import WHOLE
 from tests.golden import Said
 from tests.probes.servers import closed_port
@@ -45,14 +49,19 @@ def audits(server: StandIn) -> Iterator[StandIn]:
     server.straighten()
 
 
-def asked(folder: pathlib.Path, check_id: str, url: str, **changed: Any) -> list[str]:
-    """Return what a check says, without the times of today."""
+def a_platform_with(folder: pathlib.Path, url: str, **changed: Any) -> Platform:
+    """Return a platform with one calendar."""
     (folder / "token").write_text(changed.pop("token", TOKEN))
     feed = {"url": f"{url}/audits.ics", "token": f"file:{folder / 'token'}"}
     calendar = {"feeds": {"audits": {**feed, "time_zone": "Europe/Berlin"}}, **changed}
     sections: dict[str, Any] = {"deployment": {"windows": [ALWAYS]}, "calendar": calendar}
-    platform = a_platform(folder, {"eu": NOWHERE.format(1)}, **sections)
-    return [_TIMES.sub("…", one) for one in told(judged(check_id, platform))]
+    return a_platform(folder, {"eu": NOWHERE.format(1)}, **sections)
+
+
+def asked(folder: pathlib.Path, check_id: str, url: str, **changed: Any) -> list[str]:
+    """Return what a check says, without the times of today."""
+    found = told(judged(check_id, a_platform_with(folder, url, **changed)))
+    return [_TIMES.sub("…", one) for one in found]
 
 
 def entry(*lines: str, uid: str = "more") -> str:
@@ -87,6 +96,19 @@ def test_what_is_said_of_a_calendar(
 ) -> None:
     audits.bend(**bent)
     said(asked(tmp_path, "WIN-2", audits.url, **changed))
+
+
+@cases(
+    "changed levels",
+    {"with its token": ({}, {"OK"}), "with another": ({"token": "other"}, {"BAD"})},
+)
+def test_the_doctor_reads_every_calendar(
+    tmp_path: pathlib.Path, audits: StandIn, changed: dict[str, Any], levels: set[str]
+) -> None:
+    platform = a_platform_with(tmp_path, audits.url, **changed)
+    subject = Subject(platform, release_known=True)
+    found = examine_calendars(subject, platform.section(Calendar))
+    assert {one.level.name for one in found} == levels
 
 
 def test_a_blackout_day_is_today(
