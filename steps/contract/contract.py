@@ -16,16 +16,12 @@ from probes.observation import utc_now
 from settings.contract import Contract
 from steps.contract import rules
 from steps.contract.passes import SUBJECT, CannotAskError, Mode, Passes, Tried
-from steps.contract.words import words
 from steps.kit.asked import Asked, Unread
 from steps.kit.run import Run
 from steps.kit.sentence import described, then, when
 from steps.kit.suites import hand_over
 
 DOCUMENT = "the API's document"
-
-Named = list[tuple[str, Finding]]
-
 
 described("the API's document is read in every region", Contract, "contract")
 
@@ -128,21 +124,20 @@ def as_promised(run: Run, asked: Asked, passed: tuple[Mode, Passes]) -> None:
             here.keep(tried.observation)
         here.judge(*tried.judgements)
         if tried.answers is None:
-            _hand_over(run, here, tried, [])
+            _hand_over(run, here, tried)
             return
-        found = rules.by_name(tried.answers.findings, words())
         here.judge(*rules.not_asked(SUBJECT, tried.answers))
         accepted = here.platform.policy.contract.accepted
-        here.judge(*rules.kept(SUBJECT, tried.answers, found, accepted, utc_now().date()))
+        here.judge(*rules.kept(SUBJECT, tried.answers, tried.found, accepted, utc_now().date()))
         least = here.platform.policy.contract.answered
         here.judge(rules.answered(SUBJECT, tried.answers, passes.section, least))
-        _hand_over(run, here, tried, found)
+        _hand_over(run, here, tried)
 
     asked.in_each_region(judge)
 
 
-def _hand_over(run: Run, here: Asked, tried: Tried, found: Named) -> None:
-    answers = tried.answers
+def _hand_over(run: Run, here: Asked, tried: Tried) -> None:
+    answers, found = tried.answers, tried.found
     tests = () if answers is None else _tests(answers, found)
     shown = [
         Shown(rule=one.kind, where=one.operation, sentence=f"{name}: {one.curl}")
@@ -159,7 +154,7 @@ def _hand_over(run: Run, here: Asked, tried: Tried, found: Named) -> None:
     )
 
 
-def _tests(answers: Answers, found: Named) -> list[Tested]:
+def _tests(answers: Answers, found: list[tuple[str, Finding]]) -> list[Tested]:
     tests = []
     for operation in answers.asked:
         outcome, sentence = rules.of_operation(operation, answers, found)

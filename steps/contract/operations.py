@@ -7,7 +7,6 @@ from probes.contract import READS, Described
 from probes.observation import Observation
 from steps.contract import rules
 from steps.contract.passes import SUBJECT, CannotAskError, Mode, Passes, Tried
-from steps.contract.words import words
 from steps.kit.failures import failure_of
 from steps.kit.run import Run
 
@@ -66,6 +65,5 @@ def _said(operation: str, tried: Tried) -> list[str]:
         return [one.sentence for one in tried.judgements]
     if operation not in answers.asked:
         return [f"{operation} is not in this region's document"]
-    found = rules.by_name(answers.findings, words())
-    outcome, sentence = rules.of_operation(operation, answers, found)
+    outcome, sentence = rules.of_operation(operation, answers, tried.found)
     return [] if outcome is Outcome.PASS else [f"{outcome.value}: {sentence}"]

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
+import pathlib
 import threading
 from collections.abc import Callable, Mapping
 from typing import Literal
 
+import yaml
 from pydantic import SecretStr
 
 import probes
 from gates.decide.judgement import Judgement, equals
 from gates.decide.outcome import Outcome
 from probes import http
-from probes.contract import Answers, Described, Order, document
-from probes.http import HttpAnswer, NotJsonError
+from probes.contract import Answers, Described, Finding, Order, document
+from probes.http import HttpAnswer, HttpTarget, NotJsonError
 from probes.observation import FailureKind, Observation
 from settings.contract import BOOKED, EMAIL, IN_A_WEEK, PASSWORD, Contract
 from settings.service import Synthetic
@@ -64,6 +67,19 @@ class Tried:
     judgements: tuple[Judgement, ...] = ()
     observation: Observation[Answers] | None = None
 
+    @property
+    def found(self) -> list[tuple[str, Finding]]:
+        """Return the broken promises by name."""
+        return rules.by_name(self.answers.findings, words()) if self.answers is not None else []
+
+
+@functools.cache
+def words() -> dict[str, str]:
+    """Return the name of each kind of broken promise, with places for its detail and status."""
+    text = pathlib.Path(__file__).with_name("words.yaml").read_text(encoding="utf-8")
+    found: dict[str, str] = yaml.safe_load(text)
+    return found
+
 
 class Passes:
     """The passes of one run."""
@@ -103,27 +119,15 @@ class Passes:
         """Return the document as a region serves it; raises CannotAskError."""
         section, platform = self.section, self._platform
         subject = f"the API's document {section.path}"
-        target, login = (
-            platform.service(region, section.service),
-            platform.bearer(section.token),
-        )
-
-        def ask() -> Observation[HttpAnswer]:
-            deadline = platform.call_deadline()
-            return http.request(
-                target,
-                "GET",
-                section.path,
-                deadline=deadline,
-                headers=login,
-                max_bytes=MAX_DOCUMENT_BYTES,
-            )
+        target = platform.service(region, section.service)
 
         def judge(answer: HttpAnswer) -> tuple[Judgement, ...]:
             unusable = usable(subject, answer)
             return unusable or (equals(f"{subject} status", answer.status, OK),)
 
-        found = self._run.availability.reach(region, section.service, subject, ask, judge)
+        found = self._run.availability.reach(
+            region, section.service, subject, lambda: self._get(target, section.path), judge
+        )
         answer = found.observation.value
         if found.decided or answer is None:
             raise CannotAskError(*(_told(one, subject) for one in found.judgements))
@@ -134,23 +138,17 @@ class Passes:
 
         The parts of a hostile document are bounded as the document is: by size, number and time.
         """
-        section, platform = self.section, self._platform
-        target, login = platform.service(region, section.service), platform.bearer(section.token)
+        section = self.section
+        target = self._platform.service(region, section.service)
         server = "/".join(target.base_url.split("/")[:3])
 
         def fetch(address: str) -> bytes:
-            found = http.request(
-                dataclasses.replace(target, base_url=server),
-                "GET",
-                address.removeprefix(server),
-                deadline=platform.call_deadline(),
-                headers=login,
-                max_bytes=MAX_DOCUMENT_BYTES,
-            )
+            path = address.removeprefix(server)
+            found = self._get(dataclasses.replace(target, base_url=server), path)
             answer = found.value
             if answer is None or answer.status != OK:
                 why = failure_of(found).detail if answer is None else f"answers {answer.status}"
-                said = f"Its part {address.removeprefix(server)} can't be read: {why}"
+                said = f"Its part {path} can't be read: {why}"
                 raise CannotAskError(rules.untested(SUBJECT, said))
             return answer.body
 
@@ -160,6 +158,16 @@ class Passes:
             return document.bundled(content, address, fetch)
         except document.Unfit:
             return content  # what is wrong with it, the process says that reads it
+
+    def _get(self, target: HttpTarget, path: str) -> Observation[HttpAnswer]:
+        return http.request(
+            target,
+            "GET",
+            path,
+            deadline=self._platform.call_deadline(),
+            headers=self._platform.bearer(self.section.token),
+            max_bytes=MAX_DOCUMENT_BYTES,
+        )
 
     def _all(self, mode: Mode) -> Mapping[str, Tried]:
         synthetic = self._platform.environment.settings.synthetic

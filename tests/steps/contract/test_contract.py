@@ -14,8 +14,8 @@ from gates.decide.outcome import Outcome
 from probes.contract import Answers, Finding
 from settings.contract import Contract
 from settings.delivery import AcceptedChange
+from steps.contract.passes import words
 from steps.contract.rules import answered, by_name, kept
-from steps.contract.words import words
 from steps.kit import records
 from steps.kit.leases import writer_lease
 from steps.kit.platform import NotDescribedError, Platform
