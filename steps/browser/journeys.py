@@ -85,11 +85,9 @@ class _Walking:
     name: str
     walk: Walk
 
-    @contextlib.contextmanager
-    def writing(self) -> Iterator[None]:
+    def writing(self) -> contextlib.AbstractContextManager[object]:
         """Hold the right to write synthetic records where the walk makes any; raises LeaseHeldError."""
-        with self._records.writing() if self.walk.makes_records else contextlib.nullcontext():
-            yield
+        return self._records.writing() if self.walk.makes_records else contextlib.nullcontext()
 
     def take(self, engine: Engine, region: str) -> Taken:
         """Walk in one region; a site that is not reached is asked again until that is confirmed."""

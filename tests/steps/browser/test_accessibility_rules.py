@@ -11,7 +11,7 @@ from probes.browser.looks import Motion, Move, Reflow, Vitals
 from settings.browser import AcceptedRule, VitalsPolicy
 from smoke.examined import Examined, Seen, Typed
 from steps.browser import accessibility_rules as rules
-from steps.browser import vitals_rules
+from steps.browser import vitals
 from tests.golden import Said
 from tests.steps.scenarios import sentence
 from tests.tables import cases
@@ -148,13 +148,13 @@ AS_ALLOWED = Vitals(2500, 0.1, 200, 40, 500_000)
     },
 )
 def test_limits_of_a_page(took: Vitals, said: Said) -> None:
-    said([sentence(one) for one in vitals_rules.within("pay", took, VitalsPolicy())])
+    said([sentence(one) for one in vitals.within("pay", took, VitalsPolicy())])
 
 
 @cases(
     "before",
     {
-        "as it was": dict(vitals_rules.facts_of("pay", AS_ALLOWED)),
+        "as it was": dict(vitals.facts_of("pay", AS_ALLOWED)),
         "much worse than it was": {
             "pay-lcp-ms": 1000,
             "pay-cls": 0,
@@ -166,4 +166,4 @@ def test_limits_of_a_page(took: Vitals, said: Said) -> None:
     },
 )
 def test_a_page_beside_the_release_before(before: Mapping[str, Any], said: Said) -> None:
-    said([sentence(one) for one in vitals_rules.worse("pay", AS_ALLOWED, before, VitalsPolicy())])
+    said([sentence(one) for one in vitals.worse("pay", AS_ALLOWED, before, VitalsPolicy())])
