@@ -19,7 +19,7 @@ from bench.gate import answered, local_platform, processor_seconds
 from gates.decide.trigger import Clock
 from gates.load import ROOT
 from steps.replay.past import replayed
-from steps.watch.asking import Seen
+from steps.watch.asking import Condition, Seen
 from steps.watch.rules import Track
 from tests.gates.decide import promtool
 
@@ -107,16 +107,11 @@ def _alarms(times: Sequence[float], shares: Sequence[float]) -> tuple[bool, ...]
     return (bool(alarms), state.fired_at is not None)
 
 
-class _Steady:
+class _Steady(Condition):
     """A condition that holds now and then, and that has no answer now and then."""
 
     subject, for_seconds = "Error rate", FOR_SECONDS
-    limit: float | None = 0.01
-    twice, every_seconds = False, 0.0
-
-    def ready_in_seconds(self) -> float:
-        """Return 0."""
-        return 0.0
+    limit = 0.01
 
     def ask(self, times: Sequence[float], now: float) -> tuple[Seen, ...]:
         """Answer for each time, but for every fiftieth when it is asked first."""
@@ -127,11 +122,7 @@ class _Steady:
         if number % 50 == 0 and at == now:
             return Seen(at, "Prometheus is unreachable")
         share = 0.02 if number % 90 < 5 else 0.001  # noqa: PLR2004 - bad for five evaluations in ninety
-        return Seen(at, f"{share:.2%} of 9,000", share > 0.01, share)  # noqa: PLR2004 - its limit
-
-    def proves(self, *_: float) -> bool:
-        """Return True."""
-        return True
+        return Seen(at, f"{share:.2%} of 9,000", share > self.limit, share)
 
 
 def _grew() -> float:

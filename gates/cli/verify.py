@@ -183,7 +183,7 @@ def _exit_code(found: Sequence[Audited]) -> int:
         return EXIT_CONFIGURATION if only_configuration else Decision.HOLD.exit_code
     last: dict[tuple[Any, ...], dict[str, Audited]] = collections.defaultdict(dict)
     for one in sorted(found, key=lambda one: one.started_at):
-        if not last[one.question] or not (one.of_a_part and one.decision == Decision.HOLD):
+        if not (one.is_trial and last[one.question]):
             last[one.question].update(dict.fromkeys(one.regions, one))
     return max(map(_of_question, last.values()), key=(0, 20, 10).index)
 

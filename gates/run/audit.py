@@ -78,8 +78,8 @@ class Audited:
     """Which it asked."""
     others: tuple[str, ...] = ()
     """Which the environment has besides: of these it says nothing."""
-    of_a_part: bool = False
-    """Whether it asked some of the checks alone: HOLD is the best that it can say."""
+    is_trial: bool = False
+    """Whether it asked some of the checks alone, and found nothing bad: HOLD is the best of a part."""
 
 
 class Against:
@@ -131,6 +131,7 @@ def audited(
         return _not_verified(folder.name, about, findings)
     whose = about["environment"], about["release"]
     every = against(about).loaded.settings.regions
+    own = against(about).chain(about["release"])[about["chain"]["number"] - 1]
     return Audited(
         run=about["run"],
         decision=about["decision"],
@@ -142,7 +143,7 @@ def audited(
         release=whose[1],
         regions=tuple(about["regions"]),
         others=tuple(one for one in every if one not in about["regions"]),
-        of_a_part=bool(about["only"]),
+        is_trial=bool(about["only"]) and not bundle.bad_in(own),
     )
 
 
@@ -414,9 +415,7 @@ def _superseded(about: Json, against: Against) -> Iterator[Finding]:
         return
     for one in against.chain(about["release"])[about["chain"]["number"] :]:
         same = all(one[key] == about["question"][key] for key in QUESTION)
-        good = ("GO", "HOLD") if one.get("only") else ("GO",)  # HOLD is the best of a part
-        back = {where for where, said in one["regions"].items() if said not in good}
-        if same and back & about["regions"].keys():
+        if same and bundle.bad_in(one) & about["regions"].keys():
             said = f"run {one['run']} asked the same later and said {one['decision']}"
             yield Finding(NAME, f"is out of date: {said}")
 

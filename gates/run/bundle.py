@@ -21,7 +21,7 @@ from environments.loader import Loaded, described, shown
 from environments.release_file import read_release
 from environments.store import StoreError, digest_of, store_of
 from environments.yaml_file import ConfigurationError, RequestError
-from gates.decide.outcome import Meaning, Outcome
+from gates.decide.outcome import Decision, Meaning, Outcome
 from gates.decide.release import Release
 from gates.decide.verdict import Verdict
 from gates.load import ROOT, Checks
@@ -272,8 +272,22 @@ def _entry(verdict: Verdict) -> dict[str, Any]:
     at = utc_now().isoformat(timespec="milliseconds")
     kept = {key: record[key] for key in ("run", "state", "decision", "regions", "started_at")}
     later = {key: record[key] for key in ("deferred", "only") if record.get(key)}
-    decided = {"overridden": verdict.overridden.run} if verdict.overridden else {}
-    return {"received_at": at, **asked, **kept, **later, **decided}
+    if verdict.overridden:
+        later["overridden"] = verdict.overridden.run
+    if verdict.only:
+        bad = {one.region for one in verdict.reasons if one.check}
+        later["bad"] = sorted(verdict.regions if None in bad else bad)
+    return {"received_at": at, **asked, **kept, **later}
+
+
+def bad_in(record: Record) -> frozenset[str]:
+    """Return the regions in which a run, as the chain has it, found something that is not good.
+
+    HOLD is the best of a part of the checks (`--only`): there only what its own checks found counts.
+    """
+    if record.get("only"):
+        return frozenset(record.get("bad", record["regions"]))
+    return frozenset(where for where, said in record["regions"].items() if said != Decision.GO)
 
 
 def _described(name: str, path: pathlib.Path, kind: str = "") -> dict[str, Any]:

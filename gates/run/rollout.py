@@ -12,6 +12,7 @@ from gates.decide.outcome import Decision
 from gates.decide.scope import PostDeploy, Rollout, Watch
 from gates.decide.statements import Kind, Overridden
 from gates.decide.times import ROLLOUT_DAYS, WINDOWS
+from gates.run.bundle import bad_in
 from settings.flags import Flags, Redis, RolloutPolicy
 from steps.kit.chain import Record
 
@@ -52,21 +53,20 @@ def missing(
 def _last_asked(records: Iterable[Record]) -> dict[tuple[str, str, str], Record]:
     """Return the last run that asked each window and day in each region, by gate, window or day, and region.
 
-    Who asked a longer window asked the shorter ones too. A run of a part of the checks (`--only`), and a
-    watch, of every window, count where they found a reason to roll back. What shows a HOLD as people decided
-    it asked nothing itself.
+    Who asked a longer window asked the shorter ones too. A run of a part of the checks (`--only`) counts
+    where one of them was not good, and a watch, of every window, where it found a reason to roll back. What
+    shows a HOLD as people decided it asked nothing itself.
     """
     last: dict[tuple[str, str, str], Record] = {}
     for one in (record for record in records if not record.get("overridden")):
         asked: tuple[str, ...] = (str(one["at"]),)
-        gate, whole = one["gate"], not one.get("only")
+        gate, counts = one["gate"], bad_in(one) if one.get("only") else one["regions"]
         if gate == PostDeploy.name:
             asked = _WINDOWS[: _WINDOWS.index(one["window"]) + 1]
         elif gate == Watch.name:
-            gate, asked, whole = PostDeploy.name, _WINDOWS, False
-        for where, said in one["regions"].items():
-            if whole or said == Decision.ROLLBACK:
-                last.update({(gate, each, where): one for each in asked})
+            gate, asked = PostDeploy.name, _WINDOWS
+            counts = [where for where in counts if one["regions"][where] == Decision.ROLLBACK]
+        last.update({(gate, each, where): one for each in asked for where in counts})
     return last
 
 

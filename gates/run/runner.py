@@ -127,7 +127,8 @@ class Chronicle:
         """Add what the run decided, as an entry keeps it; return why it could not be added, or None."""
 
         def ended(entries: Sequence[Entry]) -> Entry:
-            begun = next((one for one in entries if one.run == self.run), None)
+            mine = (one for one in entries if one.run == self.run)
+            begun = next((one for one in mine if one.kind is Kind.STARTED), None)
             if begun is None:
                 raise StoreError("its beginning was removed")
             return dataclasses.replace(begun, kind=Kind.ENDED, at=utc_now(), **decided)
@@ -393,31 +394,33 @@ class Runner:
             # An interrupted run says nothing of what it measured; it did end, and nothing was GO.
             folded, back = dataclasses.replace(folded, reasons=HELD), []
         if asked.parts:
-            return self._end(asked, folded)
-        if back:
-            return asked.chronicle.rolled_back(back)
-        return self._remember_stop(asked, folded)
+            written = sha256_of(self.run_dir / "verdict.json")
+            return self._end(asked, folded, written)
+        forgotten = asked.chronicle.rolled_back(back) if back else None
+        return forgotten or self._remember_bad(asked, folded, back)
 
-    def _end(self, asked: Asked, folded: Folded) -> str | None:
+    def _end(self, asked: Asked, folded: Folded, written: str) -> str | None:
         chronicle = asked.chronicle
         parts = by_part(asked.manifest.rows, asked.parts, chronicle.regions, folded.reasons)
         began = dt.datetime.fromisoformat(self._verdict.started_at)
-        written = sha256_of(self.run_dir / "verdict.json")
         return chronicle.end(parts=parts, started_at=began, verdict=written)
 
-    def _remember_stop(self, asked: Asked, folded: Folded) -> str | None:
-        """Add the parts of a phase that some of its checks (`--only`) stop; nothing may build on them.
+    def _remember_bad(self, asked: Asked, folded: Folded, back: Collection[str]) -> str | None:
+        """Add the parts of a phase of which some checks (`--only`) are not good; nothing builds on them.
 
-        What these find good, or can't decide, adds nothing: it is not the phase.
+        What these find good adds nothing: it is not the phase. Nor may people go on from it, so the verdict's
+        digest is left out, which their decision would name. Regions that go `back` begin anew.
         """
-        stopped = [where for where, said in folded.by_region.items() if said is Decision.STOP]
-        bad = {one.check for one in folded.reasons if one.decision is Decision.STOP}
-        parts = self._question.gate.parts([row for row in asked.manifest.rows if row.id in bad])
-        if not (stopped and parts):
+        bad = [one for one in folded.reasons if one.check is not None and one.region not in back]
+        where = {one.region for one in bad}
+        regions = [one for one in asked.regions if one in where]
+        checks = {one.check for one in bad}
+        parts = self._question.gate.parts([one for one in asked.manifest.rows if one.id in checks])
+        if not (regions and parts):
             return None
-        chronicle = dataclasses.replace(asked.chronicle, regions=stopped)
+        chronicle = dataclasses.replace(asked.chronicle, regions=regions)
         found = dataclasses.replace(asked, parts=parts, chronicle=chronicle)
-        return found.begin(self._question.gate) or self._end(found, folded)
+        return found.begin(self._question.gate) or self._end(found, folded, "")
 
     def _decide(self, asked: Asked, problems: Iterable[str]) -> Folded:
         found = lines.read(self.run_dir / EVENTS)

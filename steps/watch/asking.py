@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import abc
 import dataclasses
 import datetime as dt
 from collections.abc import Iterator, Sequence
-from typing import Protocol
 
 import probes
 from gates.decide.counting.statistics import proof
@@ -40,7 +40,7 @@ class Seen:
     """Whether a later evaluation may still find out what this one could not."""
 
 
-class Condition(Protocol):
+class Condition(abc.ABC):
     """What a trigger watches in one region."""
 
     subject: str
@@ -57,12 +57,15 @@ class Condition(Protocol):
         """Return after how long it can be evaluated at all."""
         return 0.0
 
+    @abc.abstractmethod
     def ask(self, times: Sequence[float], now: float) -> tuple[Seen, ...]:
         """Evaluate at each of these times (seconds since 1970, by the gate's clock); the last one is now."""
-        raise NotImplementedError
 
     def proves(self, since: float, until: float, now: float) -> bool:  # noqa: ARG002 - no sample is drawn
-        """Return whether what was seen from then until then proves more than bad luck."""
+        """Return whether what was seen from then until then proves more than bad luck.
+
+        True where every answer counts for itself; a condition on a share of events has to say more.
+        """
         return True
 
 

@@ -22,7 +22,7 @@ from probes import http, redis
 from probes.observation import Deadline
 from probes.postgres import PostgresTarget
 from probes.redis import RedisTarget
-from sandbox.core import binaries
+from sandbox.core import binaries, processes
 from sandbox.systems.data import postgres as sandbox_postgres
 from tests.probes.servers import closed_port, wait_until
 
@@ -38,7 +38,7 @@ def running(
     user: str | None = None,
     end: signal.Signals = signal.SIGTERM,
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """Run a server until the block ends; its output goes to `log` in the folder."""
+    """Run a server until the block ends, or this process; its output goes to `log` in the folder."""
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(
             argv,
@@ -48,6 +48,7 @@ def running(
             cwd=folder,
             env={**os.environ, **environment},
             user=user,
+            preexec_fn=processes.die_with_parent(signal.SIGKILL),  # noqa: PLW1509 - no other thread of it
         )
         try:
             yield process

@@ -164,11 +164,11 @@ def test_a_file_that_came_with_a_run_is_not_believed(tmp_path: pathlib.Path) -> 
 @cases(
     "decisions code",
     {
-        "GO, and one check tried since": (("GO", "HOLD of a part"), 0),
-        "GO, and one check bad since": (("GO", "ROLLBACK of a part"), 10),
+        "GO, and one check tried since": (("GO", "HOLD as a trial"), 0),
+        "GO, and one check bad since": (("GO", "ROLLBACK"), 10),
         "GO, and undecided since": (("GO", "HOLD"), 20),
-        "nothing but a part": (("HOLD of a part",), 20),
-        "a part, and the whole since": (("HOLD of a part", "GO"), 0),
+        "nothing but a trial": (("HOLD as a trial",), 20),
+        "a trial, and the whole since": (("HOLD as a trial", "GO"), 0),
     },
 )
 def test_a_release_is_what_was_said_last_of_the_whole(
@@ -184,7 +184,7 @@ def test_a_release_is_what_was_said_last_of_the_whole(
             question=("clinic", "v1.2.0", "post-deploy"),
             started_at=f"2026-12-01T0{number}:00:00",
             regions=("eu",),
-            of_a_part=one.endswith("a part"),
+            is_trial=one.endswith("as a trial"),
         )
         for number, one in enumerate(decisions)
     ]

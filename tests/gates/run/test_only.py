@@ -7,12 +7,18 @@ import datetime as dt
 import pathlib
 from collections.abc import Callable
 
+from environments.store import Folder, Store
 from gates.decide.fold import RegionResult, Stage, fold
+from gates.decide.history import Kind
 from gates.decide.judgement import equals
 from gates.decide.outcome import Decision, Outcome
+from gates.decide.scope import Phase
 from gates.decide.statements import Waiver
+from gates.run.manifest import manifest
 from gates.run.runner import Asked, Chronicle, _left_out
 from reports import words
+from steps.kit.chain import History
+from tests.gates.decide.values import a_result, a_row
 from tests.gates.run import recorded
 from tests.gates.run.left import ASKED, SCOPE, events
 from tests.gates.run.test_refusals import a_runner, refused
@@ -66,6 +72,56 @@ def test_a_waiver_counts_to_the_end_of_a_run(
     chronicle = Chronicle(None, run._run, "clinic", ("eu",), {})  # type: ignore[arg-type]  # not asked
     run._conclude(Asked(SCOPE, ASKED, ("eu",), (), chronicle, (), ()), ())
     assert run._verdict.decision is decision
+
+
+THREE = tuple(
+    dataclasses.replace(a_row(check), phase="deploy", when=when)
+    for check, when in (("D-31", "3.1"), ("D-32", "3.2"), ("D-33", "3.3"))
+)
+"""Of phase 3: its first part stops, wherever traffic is; the others roll back while it is here."""
+Kept = dict[str, dict[str, str]]
+
+
+@cases(
+    "eu us kept back",
+    {
+        "good": ({}, {}, {}, ()),
+        "undecided": ({"D-31": Outcome.INCONCLUSIVE}, {}, {"3.1": {"eu": "HOLD"}}, ()),
+        "bad before traffic": ({"D-31": Outcome.FAIL}, {}, {"3.1": {"eu": "STOP"}}, ()),
+        "bad with traffic": ({}, {"D-32": Outcome.FAIL}, {}, ("us",)),
+        "one here, another there": (
+            *({"D-33": Outcome.FAIL}, {"D-31": Outcome.FAIL}, {"3.1": {"us": "STOP"}}, ("eu",)),
+        ),
+    },
+)
+def test_what_a_part_finds_that_is_not_good_is_kept_for_the_next_phase(
+    tmp_path: pathlib.Path,
+    eu: dict[str, Outcome],
+    us: dict[str, Outcome],
+    kept: Kept,
+    back: tuple[str, ...],
+) -> None:
+    """And nobody may decide to go on from it: it is not the phase."""
+    ids, where = tuple(row.id for row in THREE), ("eu", "us")
+    run = a_runner(tmp_path, gate=Phase(3), only=ids)
+    run._verdict = dataclasses.replace(run._verdict, state="complete")
+    scope = Phase(3).scope(THREE, switched=True)
+    history = History(Store(Folder(tmp_path / "state")), "clinic", "v1.2.0")
+    chronicle = Chronicle(history, run._run, "clinic", where, {})
+    asked = Asked(scope, manifest(scope.rows, ()), where, (), chronicle, (), ())
+    results = [
+        a_result(said.get(row.id, Outcome.PASS), check=row.id, region=region)
+        for region, said in zip(where, (eu, us), strict=True)
+        for row in THREE
+    ]
+    problems = _left_out(ids, scope, scope)
+    folded = fold(scope.rows, where, results, scope.stages, problems)
+    assert run._keep(asked, folded) is None
+    entries = history.entries()
+    ended = [one for one in entries if one.kind is Kind.ENDED]
+    assert [one.parts for one in ended] == ([kept] if kept else [])
+    assert not any(one.verdict for one in ended)
+    assert [one.regions for one in entries if one.kind is Kind.ROLLED_BACK] == [back] * bool(back)
 
 
 def test_a_check_that_the_gate_does_not_ask_is_refused(

@@ -28,11 +28,8 @@ MISSING = "redis: {host: 127.0.0.1, user: gate, password: 'env:GATE_NO_SUCH_SECR
 def a_runner(folder: pathlib.Path, env: str = "", more: str = "", **asked: Any) -> Runner:
     """Return what would ask a gate of one region."""
     (folder / "there.yaml").write_text(ENVIRONMENT + more)
-    question = Question(
-        gate=PostDeploy("15m"),
-        env=env or str(folder / "there.yaml"),
-        **{"release": "v1.2.0", "regions": (), "switched_at": None, "debug": False, **asked},
-    )
+    usual = {"gate": PostDeploy("15m"), "release": "v1.2.0", "regions": (), "switched_at": None}
+    question = Question(env=env or str(folder / "there.yaml"), **{"debug": False, **usual, **asked})
     callbacks = Callbacks(
         note=lambda _text: None,
         begins=lambda _checks, _regions: None,

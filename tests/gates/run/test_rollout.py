@@ -47,7 +47,7 @@ def test_a_day_may_come_once_all_before_it_is_go() -> None:
     assert lacking(1, record("15m", regions=BAD), record("24h", "Q")) == []
     assert lacking(2, record("1"), record("1h", "W", BAD, gate="watch"), record("24h")) == []
     assert lacking(1, *FIRST, record("1h", "W", HELD, gate="watch")) == []
-    assert lacking(1, *FIRST, record("1h", "Q", HELD, only=["XV-APP-1"])) == []
+    assert lacking(1, *FIRST, record("1h", "Q", HELD, only=["XV-APP-1"], bad=[])) == []
     assert lacking(2, *DAY_TWO) == []
     assert lacking(7, *DAY_TWO, record("2"), record("3")) == []
 
@@ -68,11 +68,15 @@ def test_a_day_may_come_once_all_before_it_is_go() -> None:
         2, (record("24h", started_at="2026-12-06T22:44:59+00:00"), record("1")), {},
         "post-deploy --window 24h was asked before its day was over (run R) in eu"),
     "interrupted": (1, (record("24h", state="interrupted"),), {}, "was GO, interrupted"),
-    "of some checks alone": (1, (record("24h", only=["XV-APP-1"]),), {}, "was never asked in eu"),
+    "of some checks alone": (1, (record("24h", only=["XV-APP-1"], bad=[]),), {}, "was never asked in eu"),
     "a longer window found it bad since": (
         1, (*FIRST, record("24h", "Q", BAD)), {}, "--window 15m was ROLLBACK, complete (run Q) in eu"),
     "one check alone found it bad since": (
-        1, (*FIRST, record("1h", "Q", BAD, only=["XV-APP-1"])), {}, "was ROLLBACK, complete (run Q)"),
+        1, (*FIRST, record("1h", "Q", BAD, only=["X"], bad=["eu"])), {}, "was ROLLBACK, complete (run Q)"),
+    "one check alone was not good since": (
+        1, (*FIRST, record("1h", "Q", HELD, only=["X"], bad=["eu"])), {}, "was HOLD, complete (run Q) in eu"),
+    "one check alone, and nobody kept what it found": (
+        1, (*FIRST, record("1h", "Q", HELD, only=["X"])), {}, "was HOLD, complete (run Q) in eu"),
     "a watch asked for a rollback since": (
         2, (*DAY_TWO, record("1h", "W", BAD, gate="watch")), {}, "was ROLLBACK, complete (run W) in eu"),
     "another run was decided": (1, (record("24h", regions=HELD),), {"decided": "Q"}, "was HOLD"),

@@ -21,7 +21,7 @@ from steps.kit.check import Check
 from steps.kit.platform import NotDescribedError, Platform
 from steps.kit.request import EVENTS
 from steps.watch import watching
-from steps.watch.asking import Seen
+from steps.watch.asking import Condition, Seen
 from steps.watch.rules import Ended, Track, judge
 from steps.watch.watching import Confounders, Watch
 from tests.golden import Said
@@ -37,7 +37,7 @@ ENDED = Ended(wanted_seconds=10, seconds=10)
 
 
 @dataclasses.dataclass
-class Scripted:
+class Scripted(Condition):
     """A condition that says what a test wrote: `?` has no answer until `later` gives it one."""
 
     said: str
@@ -49,9 +49,6 @@ class Scripted:
     twice: bool = False
     every_seconds: float = 0.0
     asked: list[Sequence[float]] = dataclasses.field(default_factory=list)
-
-    def ready_in_seconds(self) -> float:
-        return 0
 
     def ask(self, times: Sequence[float], now: float) -> tuple[Seen, ...]:
         self.asked.append(times)
